@@ -1,0 +1,1 @@
+"""The two view policies as data, and the device's photometry and crops."""

@@ -1,0 +1,1 @@
+"""ResNet encoders, MLP heads and the network that joins them."""
