@@ -1,0 +1,18 @@
+"""Two CPU devices and strict shapes for every test.
+
+The environment is set here because JAX reads it once, when first imported.
+"""
+
+import os
+
+_DEVICE_COUNT = "--xla_force_host_platform_device_count"
+
+
+def _with_two_devices(flags: str) -> str:
+  kept = [flag for flag in flags.split() if not flag.startswith(_DEVICE_COUNT)]
+  return " ".join([*kept, f"{_DEVICE_COUNT}=2"])
+
+
+os.environ["XLA_FLAGS"] = _with_two_devices(os.environ.get("XLA_FLAGS", ""))
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
