@@ -1,0 +1,138 @@
+"""Batches of a data set that fits in memory, without TensorFlow.
+
+The pictures go to the device once, as a pool; a training batch is then only
+the positions of its pictures in the pool, and the device cuts the views.
+"""
+
+import concurrent.futures
+import os
+from collections.abc import Iterator
+
+import numpy as np
+
+from byol_jax.data import pictures, sources
+
+
+def decode_all(
+  source: sources.EncodedSource, image_px: int | None = None
+) -> sources.ArraySource:
+  """Decodes a whole source into memory.
+
+  Args:
+    source: pictures of one size, or of any size when `image_px` is given.
+    image_px: each picture's central square is resized to this side; None keeps
+      the pictures as they are.
+
+  Returns:
+    The same pictures, labels and class names.
+
+  Raises:
+    ValueError: if `image_px` is None and the sizes differ.
+  """
+
+  def decode(position):
+    image = pictures.decode(source.read(position))
+    if image_px is None:
+      return image
+    return pictures.centre_square(image, 1.0, image_px)
+
+  first = decode(0)
+  images = np.empty((source.num_images, *first.shape), np.uint8)
+
+  def fill(position):
+    image = decode(position)
+    if image.shape != first.shape:
+      raise ValueError(_sizes_differ(source, position, image, first))
+    images[position] = image
+
+  with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
+    for _ in threads.map(fill, range(source.num_images), chunksize=1):
+      pass
+  return sources.ArraySource(images, source.labels, source.class_names)
+
+
+def pool(source: sources.ArraySource) -> dict[str, np.ndarray]:
+  """What the device keeps: `pool_images`, and `pool_labels` where there are."""
+  if not source.labels.size:
+    return {"pool_images": source.images}
+  return {"pool_images": source.images, "pool_labels": source.labels}
+
+
+def train_batches(
+  source: sources.ArraySource,
+  views: sources.Views,
+  reader: sources.Reader,
+  start_step: int,
+) -> Iterator[dict[str, np.ndarray]]:
+  """Endless training batches of positions in the pool.
+
+  The order of an epoch is a function of the seed and the epoch alone.
+
+  Args:
+    source: the pictures of the pool.
+    views: unused, since the device cuts the views; `pipeline.train_batches`
+      has the same signature.
+    reader: who reads.
+    start_step: the step that the first batch belongs to.
+
+  Yields:
+    `index`, [batch_size / num_hosts] int32.
+
+  Raises:
+    ValueError: if a batch is larger than the data set or the hosts cannot
+      share it equally.
+  """
+  num_images = len(source.images)
+  num_steps = sources.steps_per_epoch(num_images, reader.batch_size)
+  step = start_step
+  while True:
+    epoch = step // num_steps
+    order = np.random.default_rng((reader.seed, epoch)).permutation(num_images)
+    while step // num_steps == epoch:
+      positions = sources.epoch_positions(reader, num_images, step)
+      yield {"index": order[positions].astype(np.int32)}
+      step += 1
+
+
+def eval_batches(
+  source: sources.ArraySource, image_px: int, reader: sources.Reader
+) -> Iterator[dict[str, np.ndarray]]:
+  """One pass over all pictures in order, padded at the end.
+
+  The whole central square is shown: small pictures have no margin to lose.
+
+  Args:
+    source: the pictures.
+    image_px: side of the pictures that the network sees.
+    reader: who reads.
+
+  Yields:
+    `images` [batch_size / num_hosts, image_px, image_px, 3] uint8, `index`
+    int32, `mask` bool (False for padding) and, where there are any, `labels`
+    int32.
+
+  Raises:
+    ValueError: if the hosts cannot share a batch equally.
+  """
+  for index, mask in sources.evaluation_positions(reader, len(source.images)):
+    images = source.images[index]
+    batch = {
+      "images": np.stack(
+        [pictures.centre_square(image, 1.0, image_px) for image in images]
+      ),
+      "index": index.astype(np.int32),
+      "mask": mask,
+    }
+    if source.labels.size:
+      batch["labels"] = source.labels[index]
+    yield batch
+
+
+def _sizes_differ(source, position, image, first) -> str:
+  """The one sentence of that error."""
+  return (
+    f"{source.name(position)} has {image.shape[1]}x{image.shape[0]} pixels, but"
+    f" {source.name(0)} has {first.shape[1]}x{first.shape[0]}; pictures of"
+    " several sizes cannot be pooled in memory: set data.views to host or"
+    " device."
+  )

@@ -1,0 +1,166 @@
+"""What every source of pictures offers, and the order they are read in."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from byol_jax.augment import policies
+
+
+class ArraySource(NamedTuple):
+  """Pictures of one size that fit in memory.
+
+  Attributes:
+    images: [n, height, width, 3] uint8.
+    labels: [n] int32, or [0] when unlabelled.
+    class_names: the name of each class; empty when unlabelled.
+  """
+
+  images: np.ndarray
+  labels: np.ndarray
+  class_names: tuple[str, ...]
+
+
+class EncodedSource(NamedTuple):
+  """Random access to encoded pictures of any size.
+
+  Attributes:
+    num_images: how many there are.
+    labels: [num_images] int32, or [0] when unlabelled.
+    class_names: the name of each class; empty when unlabelled.
+    read: position to the bytes of the encoded file; may be called by several
+      threads at once.
+    name: position to a name for messages.
+    is_plain_jpeg: [num_images] bool, an 8-bit RGB or grey JPEG that needs no
+      rotation, so that decoding only the crop is right.
+  """
+
+  num_images: int
+  labels: np.ndarray
+  class_names: tuple[str, ...]
+  read: Callable[[int], bytes]
+  name: Callable[[int], str]
+  is_plain_jpeg: np.ndarray
+
+
+class StreamSource(NamedTuple):
+  """Encoded pictures that can only be read from the front.
+
+  Attributes:
+    num_images: how many there are.
+    labelled: whether each has a label.
+    class_names: the name of each class; empty when unlabelled.
+    open: seed to a tf.data.Dataset of `{"encoded": string, "label": int32}`
+      that goes once through all pictures: in the order that the seed picks, or
+      in file order when it is None. The label is -1 when unlabelled.
+  """
+
+  num_images: int
+  labelled: bool
+  class_names: tuple[str, ...]
+  open: Callable[[int | None], Any]
+
+
+class Reader(NamedTuple):
+  """Who reads.
+
+  Attributes:
+    seed: of the order and of the augmentations.
+    batch_size: images per step, all hosts together.
+    host: number of this host, in [0, num_hosts).
+    num_hosts: how many processes share each batch.
+  """
+
+  seed: int
+  batch_size: int
+  host: int
+  num_hosts: int
+
+
+class Views(NamedTuple):
+  """How a picture becomes two views.
+
+  Attributes:
+    policies: the distributions T and T'.
+    image_px: side of a view.
+    where: "host" crops and changes colours here; "device" crops here and leaves
+      the colours to the device; "memory" leaves both to the device.
+  """
+
+  policies: tuple[policies.Policy, policies.Policy]
+  image_px: int
+  where: str
+
+
+def steps_per_epoch(num_images: int, batch_size: int) -> int:
+  """Whole batches in one epoch; the remainder is dropped.
+
+  Raises:
+    ValueError: if there are fewer images than one batch needs.
+  """
+  if num_images < batch_size:
+    raise ValueError(
+      f"the training set has {num_images} images, fewer than one batch of"
+      f" {batch_size}."
+    )
+  return num_images // batch_size
+
+
+def local_size(reader: Reader) -> int:
+  """Images per step on one host.
+
+  Raises:
+    ValueError: if the hosts cannot share the batch equally.
+  """
+  if reader.batch_size % reader.num_hosts:
+    raise ValueError(
+      f"a batch of {reader.batch_size} images cannot be shared equally by"
+      f" {reader.num_hosts} hosts."
+    )
+  return reader.batch_size // reader.num_hosts
+
+
+def epoch_positions(reader: Reader, num_images: int, step: int) -> np.ndarray:
+  """Places in the epoch's order that this host reads at one step.
+
+  The hosts interleave: whatever their number, their parts make up the same
+  batch.
+
+  Args:
+    reader: who reads.
+    num_images: size of the data set.
+    step: training step, within any epoch.
+
+  Returns:
+    [batch_size / num_hosts] int64, in [0, num_images).
+
+  Raises:
+    ValueError: as in `steps_per_epoch` and `local_size`.
+  """
+  step_in_epoch = step % steps_per_epoch(num_images, reader.batch_size)
+  places = np.arange(local_size(reader)) * reader.num_hosts + reader.host
+  return step_in_epoch * reader.batch_size + places
+
+
+def evaluation_positions(
+  reader: Reader, num_images: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+  """Batches of one pass in file order, equally many on every host.
+
+  Args:
+    reader: who reads.
+    num_images: size of the data set.
+
+  Yields:
+    Positions, [batch_size / num_hosts] int64 in [0, num_images), and a mask,
+    bool, that is False where a position is only padding.
+
+  Raises:
+    ValueError: as in `local_size`.
+  """
+  places = np.arange(local_size(reader)) * reader.num_hosts + reader.host
+  for start in range(0, num_images, reader.batch_size):
+    positions = start + places
+    mask = positions < num_images
+    yield np.where(mask, positions, 0), mask
