@@ -1,0 +1,200 @@
+"""Checkpoints of any state tuple, written by Orbax in the background.
+
+One folder per step: `state/` holds the arrays, `config/metadata` the JSON
+text of the config and the package versions that made them. A step counts only
+once it is whole: what a killed process has begun is ignored, then removed.
+"""
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+# Where a workdir keeps its checkpoints.
+FOLDER = "checkpoints"
+_PACKAGES = ("jax", "jaxlib", "dm-haiku", "optax", "numpy", "orbax-checkpoint")
+# Differences that one message names; more help nobody.
+_MAX_NAMED = 5
+
+
+class _Leaf(NamedTuple):
+  """What has to agree before an array is restored."""
+
+  shape: tuple[int, ...]
+  dtype: str
+
+
+def open_manager(folder: str, keep: int) -> ocp.CheckpointManager:
+  """Opens a folder of checkpoints, which is made if it is missing.
+
+  Every process of a run calls this, and `save`, `restore` and `close` too;
+  they have to see the same file system.
+
+  Args:
+    folder: path, relative to the working directory or absolute.
+    keep: how many checkpoints to keep, the newest.
+
+  Returns:
+    What the other functions of this module take as `manager`.
+  """
+  options = ocp.CheckpointManagerOptions(
+    max_to_keep=keep, cleanup_tmp_directories=True
+  )
+  return ocp.CheckpointManager(
+    os.path.abspath(folder), options=options, handler_registry=_handlers()
+  )
+
+
+def save(
+  manager: ocp.CheckpointManager,
+  step: int,
+  tree: chex.ArrayTree,
+  config_json: str,
+) -> None:
+  """Copies a state in memory and writes it in the background.
+
+  Orbax passes over a step that is not after the newest, so none is written
+  twice. An error of an earlier write is raised by the next call of `save`,
+  `wait` or `close`.
+
+  Args:
+    manager: from `open_manager`.
+    step: number of updates behind the state.
+    tree: NumPy arrays, one replica.
+    config_json: the config that made them.
+  """
+  origin = {"config": json.loads(config_json), "versions": _versions()}
+  items = ocp.args.Composite(
+    state=ocp.args.StandardSave(tree), config=ocp.args.JsonSave(origin)
+  )
+  manager.save(step, args=items)
+
+
+def latest(manager: ocp.CheckpointManager) -> int | None:
+  """The newest whole step, None when there is none yet."""
+  return manager.latest_step()
+
+
+def restore(
+  manager: ocp.CheckpointManager, step: int, like: chex.ArrayTree
+) -> chex.ArrayTree:
+  """Reads a state.
+
+  Args:
+    manager: from `open_manager`.
+    step: one that was saved.
+    like: a tree of the same structure whose leaves have `shape` and `dtype`,
+      for example from `jax.eval_shape`; its values are not read.
+
+  Returns:
+    The tree as it was saved, of NumPy arrays.
+
+  Raises:
+    ValueError: the checkpoint has other keys, shapes or types.
+  """
+  place = f"Checkpoint {step} in {manager.directory}"
+  saved = _leaves(manager.item_metadata(step)["state"].tree)
+  _check_same(saved, _leaves(like), place)
+  # Orbax restores as the type it is shown: NumPy needs no devices.
+  blank = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), like)
+  items = ocp.args.Composite(state=ocp.args.StandardRestore(blank))
+  return manager.restore(step, args=items)["state"]
+
+
+def wait(manager: ocp.CheckpointManager) -> None:
+  """Returns when everything that was saved is on disk."""
+  manager.wait_until_finished()
+
+
+def close(manager: ocp.CheckpointManager) -> None:
+  """Waits for the writes under way and frees the threads."""
+  manager.wait_until_finished()
+  manager.close()
+
+
+def load_params(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
+  """Reads the newest state of another run, whatever its structure.
+
+  Args:
+    path: a workdir or its folder of checkpoints.
+
+  Returns:
+    The state as nested dicts of NumPy arrays (tuples became lists, named
+    tuples dicts) and the config that made it.
+
+  Raises:
+    ValueError: there is no whole checkpoint at this path.
+  """
+  inner = os.path.join(path, FOLDER)
+  folder = os.path.abspath(inner if os.path.isdir(inner) else path)
+  if not os.path.isdir(folder):
+    raise ValueError(f"{path} is not a folder with checkpoints.")
+  options = ocp.CheckpointManagerOptions(read_only=True, save_interval_steps=0)
+  with ocp.CheckpointManager(
+    folder, options=options, handler_registry=_handlers()
+  ) as manager:
+    step = manager.latest_step()
+    if step is None:
+      raise ValueError(f"There is no finished checkpoint in {folder}.")
+    items = ocp.args.Composite(
+      state=ocp.args.StandardRestore(), config=ocp.args.JsonRestore()
+    )
+    found = manager.restore(step, args=items)
+  return found["state"], found["config"]["config"]
+
+
+def _handlers() -> ocp.handlers.CheckpointHandlerRegistry:
+  """Says what each folder of a step holds, so that metadata can be read."""
+  registry = ocp.handlers.DefaultCheckpointHandlerRegistry()
+  state, config = ocp.StandardCheckpointHandler(), ocp.JsonCheckpointHandler()
+  registry.add("state", ocp.args.StandardSave, state)
+  registry.add("state", ocp.args.StandardRestore, state)
+  registry.add("config", ocp.args.JsonSave, config)
+  registry.add("config", ocp.args.JsonRestore, config)
+  return registry
+
+
+def _versions() -> dict[str, str]:
+  found = {package: metadata.version(package) for package in _PACKAGES}
+  return {"python": platform.python_version(), **found}
+
+
+def _leaves(tree: chex.ArrayTree) -> dict[str, _Leaf]:
+  """Arrays by path: fields, keys and places joined by slashes."""
+  pairs, _ = jax.tree.flatten_with_path(tree)
+  return {
+    jax.tree_util.keystr(path, simple=True, separator="/"): _Leaf(
+      tuple(leaf.shape), np.dtype(leaf.dtype).name
+    )
+    for path, leaf in pairs
+  }
+
+
+def _check_same(
+  saved: Mapping[str, _Leaf], wanted: Mapping[str, _Leaf], place: str
+) -> None:
+  differences = [f"it lacks {key}" for key in sorted(set(wanted) - set(saved))]
+  differences += [
+    f"it has {key}, unknown here" for key in sorted(set(saved) - set(wanted))
+  ]
+  differences += [
+    f"{key} is {_text(saved[key])} there and {_text(leaf)} here"
+    for key, leaf in sorted(wanted.items())
+    if key in saved and saved[key] != leaf
+  ]
+  if differences:
+    named = "; ".join(differences[:_MAX_NAMED])
+    more = len(differences) - _MAX_NAMED
+    rest = f"; and {more} more differences" if more > 0 else ""
+    raise ValueError(f"{place} belongs to another network: {named}{rest}.")
+
+
+def _text(leaf: _Leaf) -> str:
+  return f"{leaf.dtype}{list(leaf.shape)}"
