@@ -1,0 +1,79 @@
+"""The two views of each picture, made on the device."""
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from byol_jax.augment import crops, photometry, policies
+from byol_jax.augment.policies import Policy
+from byol_jax.types import Batch
+
+
+def views_from_crops(
+  batch: Batch, key: chex.PRNGKey, pair: tuple[Policy, Policy]
+) -> Batch:
+  """Finishes views that the host has cropped, resized and flipped.
+
+  Args:
+    batch: `view1` and `view2` uint8 [n, image_px, image_px, 3], `index` int32
+      [n], and whatever else, which is passed on.
+    key: the step's key, the same on all devices: what happens to a picture
+      depends on it and on the picture's index, not on its place in the batch.
+    pair: T and T', the distributions of the two views.
+
+  Returns:
+    The batch with float32 views in [0, 1], through which no gradient flows.
+  """
+  views = {}
+  for number, policy in enumerate(pair, start=1):
+    images = batch[f"view{number}"].astype(jnp.float32) / 255.0
+    draws = _uniforms(key, number, batch["index"])
+    views[f"view{number}"] = _photometry(images, draws, policy)
+  return {**batch, **views}
+
+
+def views_from_pool(
+  batch: Batch, key: chex.PRNGKey, pair: tuple[Policy, Policy], image_px: int
+) -> Batch:
+  """Makes both views of pictures that lie on the device.
+
+  Args:
+    batch: `index` int32 [n] into `pool_images` uint8 [m, height, width, 3] and,
+      for labelled data, `pool_labels` int32 [m].
+    key: as in `views_from_crops`.
+    pair: T and T', the distributions of the two views.
+    image_px: height and width of the views.
+
+  Returns:
+    `view1` and `view2` float32 [n, image_px, image_px, 3] in [0, 1], through
+    which no gradient flows, `index` and, for labelled data, `labels`.
+  """
+  index = batch["index"]
+  pictures = batch["pool_images"][index]
+  made = {"index": index}
+  if "pool_labels" in batch:
+    made["labels"] = batch["pool_labels"][index]
+  for number, policy in enumerate(pair, start=1):
+    draws = _uniforms(key, number, index)
+    crop = policies.crop_draw(draws, policy)
+    box = crops.box(crop, *pictures.shape[1:3])
+    images = crops.crop_and_resize(pictures, box, image_px)
+    made[f"view{number}"] = _photometry(images, draws, policy)
+  return made
+
+
+def _uniforms(key: chex.PRNGKey, view: int, index: chex.Array) -> chex.Array:
+  """[n, NUM_UNIFORMS] in [0, 1), a function of key, view and index."""
+  view_key = jax.random.fold_in(key, view)
+  keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(view_key, index)
+  shape = (policies.NUM_UNIFORMS,)
+  return jax.vmap(lambda one: jax.random.uniform(one, shape))(keys)
+
+
+def _photometry(
+  images: chex.Array, uniforms: chex.Array, policy: Policy
+) -> chex.Array:
+  draw = policies.photometry_draw(uniforms, policy)
+  radius = policies.blur_radius(images.shape[1], policy)
+  views = photometry.apply(images, draw, radius, policy.solarize_threshold)
+  return jax.lax.stop_gradient(views)

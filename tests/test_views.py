@@ -1,0 +1,195 @@
+"""Both ways of making views on the device."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from byol_jax.augment import crops, photometry, policies, views
+
+FIRST = policies.Policy(
+  crop_area=(0.08, 1.0),
+  crop_ratio=(3 / 4, 4 / 3),
+  flip=0.5,
+  jitter=0.8,
+  brightness=0.4,
+  contrast=0.4,
+  saturation=0.2,
+  hue=0.1,
+  grayscale=0.2,
+  blur=1.0,
+  blur_sigma=(0.1, 2.0),
+  blur_divider=5.0,
+  solarize=0.0,
+  solarize_threshold=0.5,
+)
+PAIR = (FIRST, FIRST._replace(blur=0.1, solarize=0.2))
+NOTHING = FIRST._replace(
+  crop_area=(1.0, 1.0),
+  crop_ratio=(1.0, 1.0),
+  flip=0.0,
+  jitter=0.0,
+  grayscale=0.0,
+  blur=0.0,
+)
+IMAGE_PX = 12
+
+
+def _pictures(num_images, size=IMAGE_PX, seed=0):
+  generator = np.random.default_rng(seed)
+  shape = (num_images, size, size, 3)
+  return jnp.asarray(generator.integers(0, 256, shape, np.uint8))
+
+
+def _crops_batch(num_images=8):
+  return {
+    "view1": _pictures(num_images, seed=1),
+    "view2": _pictures(num_images, seed=2),
+    "index": jnp.arange(num_images) * 7 + 3,
+    "labels": jnp.arange(num_images),
+  }
+
+
+def _pool_batch(index):
+  return {
+    "pool_images": _pictures(20, size=16),
+    "pool_labels": jnp.arange(20) % 5,
+    "index": jnp.asarray(index),
+  }
+
+
+@jax.jit
+def _from_crops(batch, key):
+  return views.views_from_crops(batch, key, PAIR)
+
+
+@jax.jit
+def _from_pool(batch, key):
+  return views.views_from_pool(batch, key, PAIR, IMAGE_PX)
+
+
+def _difference(one, other):
+  return float(jnp.abs(one - other).max())
+
+
+def test_views_from_crops_are_float_pictures_in_range():
+  batch = _crops_batch()
+  made = _from_crops(batch, jax.random.key(0))
+  assert set(made) == set(batch)
+  for name in ("view1", "view2"):
+    assert made[name].dtype == jnp.float32
+    assert made[name].shape == batch[name].shape
+    assert 0.0 <= made[name].min() < made[name].max() <= 1.0
+    assert _difference(made[name], batch[name] / 255.0) > 0.1
+  np.testing.assert_array_equal(made["index"], batch["index"])
+  np.testing.assert_array_equal(made["labels"], batch["labels"])
+
+
+def test_views_from_crops_are_the_photometry_of_their_uniforms():
+  batch = _crops_batch()
+  key = jax.random.key(5)
+  made = _from_crops(batch, key)
+  for number, policy, radius in zip((1, 2), PAIR, (1, 1), strict=True):
+    name = f"view{number}"
+    for n, index in enumerate(batch["index"]):
+      own = jax.random.fold_in(jax.random.fold_in(key, number), index)
+      uniforms = jax.random.uniform(own, (1, policies.NUM_UNIFORMS))
+      draw = policies.photometry_draw(uniforms, policy)
+      image = batch[name][n : n + 1] / 255.0
+      expected = photometry.apply(image, draw, radius, 0.5)
+      np.testing.assert_allclose(made[name][n], expected[0], atol=1e-5)
+
+
+def test_views_from_pool_gather_crop_and_change():
+  key = jax.random.key(3)
+  batch = _pool_batch([4, 19, 0, 7])
+  made = _from_pool(batch, key)
+  assert set(made) == {"view1", "view2", "index", "labels"}
+  np.testing.assert_array_equal(made["index"], [4, 19, 0, 7])
+  np.testing.assert_array_equal(made["labels"], [4, 4, 0, 2])
+  for number, policy in zip((1, 2), PAIR, strict=True):
+    for n, index in enumerate(batch["index"]):
+      own = jax.random.fold_in(jax.random.fold_in(key, number), index)
+      uniforms = jax.random.uniform(own, (1, policies.NUM_UNIFORMS))
+      box = crops.box(policies.crop_draw(uniforms, policy), 16, 16)
+      image = batch["pool_images"][index][None]
+      image = crops.crop_and_resize(image, box, IMAGE_PX)
+      draw = policies.photometry_draw(uniforms, policy)
+      expected = photometry.apply(image, draw, 1, 0.5)
+      actual = made[f"view{number}"][n]
+      np.testing.assert_allclose(actual, expected[0], atol=1e-5)
+
+
+def test_views_from_an_unlabelled_pool_have_no_labels():
+  batch = _pool_batch([1, 2])
+  del batch["pool_labels"]
+  made = _from_pool(batch, jax.random.key(0))
+  assert set(made) == {"view1", "view2", "index"}
+
+
+def test_policies_that_change_nothing_return_the_pictures():
+  batch = _pool_batch([3, 11])
+  pair = (NOTHING, NOTHING)
+  made = views.views_from_pool(batch, jax.random.key(0), pair, 16)
+  expected = batch["pool_images"][batch["index"]] / 255.0
+  np.testing.assert_allclose(made["view1"], expected, atol=1e-6)
+  np.testing.assert_allclose(made["view2"], expected, atol=1e-6)
+
+
+def test_each_view_follows_its_own_policy():
+  solarized = NOTHING._replace(solarize=1.0)
+  batch = _crops_batch()
+  made = views.views_from_crops(batch, jax.random.key(0), (NOTHING, solarized))
+  original = batch["view2"] / 255.0
+  inverted = jnp.where(original < 0.5, original, 1.0 - original)
+  np.testing.assert_allclose(made["view1"], batch["view1"] / 255.0, atol=1e-6)
+  np.testing.assert_allclose(made["view2"], inverted, atol=1e-6)
+
+
+def test_both_views_of_a_picture_are_drawn_independently():
+  batch = _crops_batch()
+  batch["view2"] = batch["view1"]
+  same = (FIRST, FIRST)
+  made = views.views_from_crops(batch, jax.random.key(0), same)
+  distance = jnp.abs(made["view1"] - made["view2"]).max(axis=(1, 2, 3))
+  assert float(distance.min()) > 0.01
+
+
+def test_views_depend_on_the_key_and_on_the_index():
+  batch = _pool_batch([5] * 4)
+  first = _from_pool(batch, jax.random.key(0))["view1"]
+  np.testing.assert_array_equal(first[0], first[3])
+  second = _from_pool(batch, jax.random.key(1))["view1"]
+  assert _difference(first, second) > 0.01
+  crops_batch = _crops_batch()
+  crops_batch["view1"] = jnp.repeat(crops_batch["view1"][:1], 8, axis=0)
+  spread = _from_crops(crops_batch, jax.random.key(0))["view1"].std(axis=0)
+  assert float(spread.max()) > 0.01
+
+
+@pytest.mark.parametrize("make", ["crops", "pool"])
+def test_views_do_not_depend_on_how_the_batch_is_divided(make):
+  key = jax.random.key(2)
+  whole = _crops_batch() if make == "crops" else _pool_batch(range(3, 11))
+  function = _from_crops if make == "crops" else _from_pool
+  together = function(whole, key)
+  for half in (slice(0, 4), slice(4, 8)):
+    part = {
+      name: value if name.startswith("pool") else value[half]
+      for name, value in whole.items()
+    }
+    alone = function(part, key)
+    for name in ("view1", "view2"):
+      np.testing.assert_allclose(alone[name], together[name][half], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["view1", "view2"])
+def test_no_gradient_flows_through_the_views(name):
+  def total(pool):
+    batch = {"pool_images": pool, "index": jnp.arange(2)}
+    made = views.views_from_pool(batch, jax.random.key(0), PAIR, IMAGE_PX)
+    return made[name].sum()
+
+  pool = _pictures(2) / 255.0
+  assert float(total(pool)) > 1.0
+  np.testing.assert_array_equal(jax.grad(total)(pool), 0.0)
