@@ -128,7 +128,7 @@ def test_decode_all_names_a_picture_of_another_size():
 
 def test_memory_path_needs_no_tensorflow():
   program = (
-    "import sys; from byol_jax.data import memory, photo_patches;"
+    "import sys; from byol_jax.data import folder, memory, photo_patches;"
     " sys.exit('tensorflow' in sys.modules)"
   )
   assert subprocess.run([sys.executable, "-c", program]).returncode == 0
