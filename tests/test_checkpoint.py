@@ -110,12 +110,12 @@ def test_a_step_killed_while_written_is_ignored(tmp_path):
   os.remove(tmp_path / unfinished / "commit_success.txt")
   manager = checkpoint.open_manager(str(tmp_path), keep=10)
   assert checkpoint.latest(manager) == 2
-  assert sorted(os.listdir(tmp_path)) == ["1", "2"]
   checkpoint.save(manager, 3, _state(3), CONFIG)
   checkpoint.wait(manager)
   restored = checkpoint.restore(manager, 3, _abstract(_state(0)))
-  assert restored.step == 3
   checkpoint.close(manager)
+  assert restored.step == 3
+  assert sorted(os.listdir(tmp_path)) == ["1", "2", "3"]
 
 
 def test_restore_names_the_shapes_that_differ(tmp_path):

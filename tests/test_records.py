@@ -1,0 +1,115 @@
+import json
+import os
+
+import pytest
+from tensorboard.backend.event_processing import event_accumulator
+
+from byol_jax import records
+
+
+class Clock:
+  def __init__(self, monkeypatch):
+    self.secs = 100.0
+    monkeypatch.setattr(records.time, "monotonic", lambda: self.secs)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+  return Clock(monkeypatch)
+
+
+def _lines(workdir):
+  with open(workdir / "metrics.jsonl", encoding="utf-8") as file:
+    return [json.loads(line) for line in file]
+
+
+def _write(workdir, first_step, steps):
+  with records.Recorder(str(workdir), first_step) as recorder:
+    for step in steps:
+      recorder.write(step, {"loss": step / 4})
+
+
+def _events(workdir):
+  accumulator = event_accumulator.EventAccumulator(str(workdir / "tensorboard"))
+  accumulator.Reload()
+  return accumulator
+
+
+def test_write_appends_one_json_object_a_line(tmp_path):
+  with records.Recorder(str(tmp_path), 0) as recorder:
+    recorder.write(5, {"loss": 1.5, "train_top1": 0.25})
+    assert _lines(tmp_path) == [{"step": 5, "loss": 1.5, "train_top1": 0.25}]
+
+
+def test_write_keeps_what_is_not_finite_visible(tmp_path):
+  with records.Recorder(str(tmp_path), 0) as recorder:
+    recorder.write(1, {"loss": float("nan")})
+  assert _lines(tmp_path)[0]["loss"] != _lines(tmp_path)[0]["loss"]
+
+
+def test_tensorboard_reads_what_was_written(tmp_path):
+  _write(tmp_path, 0, [1, 2])
+  scalars = _events(tmp_path).Scalars("loss")
+  assert [(scalar.step, scalar.value) for scalar in scalars] == [
+    (1, 0.25),
+    (2, 0.5),
+  ]
+
+
+def test_resumed_run_has_each_step_once(tmp_path):
+  _write(tmp_path, 0, [10, 20, 30])
+  _write(tmp_path, 20, [30, 40])
+  assert [line["step"] for line in _lines(tmp_path)] == [10, 20, 30, 40]
+  scalars = _events(tmp_path).Scalars("loss")
+  assert [scalar.step for scalar in scalars] == [10, 20, 30, 40]
+
+
+@pytest.mark.parametrize("half", ['{"step": 20, "lo', '{"step": 20}', "\0\0"])
+def test_half_written_line_is_dropped(tmp_path, half):
+  _write(tmp_path, 0, [10])
+  with open(tmp_path / "metrics.jsonl", "a", encoding="utf-8") as file:
+    file.write(half)
+  _write(tmp_path, 20, [30])
+  assert [line["step"] for line in _lines(tmp_path)] == [10, 30]
+
+
+def test_inactive_recorder_writes_nothing(tmp_path):
+  with records.Recorder(str(tmp_path), 0, active=False) as recorder:
+    recorder.write(1, {"loss": 1.0})
+  assert os.listdir(tmp_path) == []
+
+
+def test_progress_says_rate_and_time_left(clock, capsys):
+  with records.Progress(1000, 0, images_per_step=8) as progress:
+    clock.secs += 50.0  # Compiling.
+    progress.show(100, 3.0)
+    clock.secs += 40.0
+    progress.show(200, 2.5)
+  last = capsys.readouterr().err.splitlines()[-1]
+  # 100 steps in 40 seconds: 2.5 steps or 20 images a second, 800 to go.
+  assert last == "step 200/1000, loss 2.5, 20 images/s, 05:20 left"
+
+
+def test_progress_keeps_a_log_short(clock, capsys):
+  with records.Progress(1000, 0, images_per_step=8) as progress:
+    for step in range(1, 1001):
+      clock.secs += 1.0
+      progress.show(step, 1.0)
+  lines = capsys.readouterr().err.splitlines()
+  steps = [int(line.split("/")[0].removeprefix("step ")) for line in lines]
+  assert steps == [*range(1, 1000, 30), 1000]
+
+
+def test_progress_of_a_long_run_shows_200_lines(clock, capsys):
+  with records.Progress(10000, 0, images_per_step=8) as progress:
+    for step in range(10, 10001, 10):
+      clock.secs += 3600.0
+      progress.show(step, 1.0)
+  assert 190 <= len(capsys.readouterr().err.splitlines()) <= 202
+
+
+def test_inactive_progress_is_silent(capsys):
+  with records.Progress(10, 0, images_per_step=8, active=False) as progress:
+    progress.show(5, 1.0)
+    progress.say("done")
+  assert capsys.readouterr().err == ""
