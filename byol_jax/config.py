@@ -4,7 +4,6 @@ What each key may hold is in `schema`; here is what the values have to do with
 each other, with the devices and with the disk.
 """
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -57,10 +56,7 @@ def _flatten(
 
 def _check_keys(values: Mapping[str, Any]) -> None:
   for key in values:
-    if key not in schema.RULES:
-      close = difflib.get_close_matches(key, schema.RULES, n=1)
-      hint = f"; the closest key is {close[0]}" if close else ""
-      raise ValueError(f"The config has an unknown key {key}{hint}.")
+    schema.check_key(key)
   for key, rule in schema.RULES.items():
     if key not in values:
       raise ValueError(f"The config lacks {key}, which is {rule.allowed}.")

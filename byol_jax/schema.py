@@ -1,5 +1,6 @@
 """What a config may hold: every key, its type and its range, as data."""
 
+import difflib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -160,3 +161,18 @@ RULES: Mapping[str, Rule] = {
   "checkpoint.every_epochs": _number(0),
   "checkpoint.keep": _count(1),
 }
+
+
+def check_key(key: str) -> None:
+  """Refuses a key that no config has.
+
+  Args:
+    key: sections and name, joined by dots.
+
+  Raises:
+    ValueError: naming the closest key.
+  """
+  if key not in RULES:
+    close = difflib.get_close_matches(key, RULES, n=1)
+    hint = f"; the closest key is {close[0]}" if close else ""
+    raise ValueError(f"The config has an unknown key {key}{hint}.")

@@ -6,10 +6,10 @@ python -m byol_jax.main --config=configs/cifar10.py \
   --config.data.train_path=cifar/train --config.data.test_path=cifar/test
 
 The second command reads folders (or tar archives) that hold one folder a class
-and keeps the pictures on the device. solo-learn reports 92.58 % by linear evaluation
-after 1000 epochs in half precision; here it is float32, and the online
-classifier shares the optimizer of the network. Our time and score: not measured
-yet.
+and keeps the pictures on the device. solo-learn reports 92.58 % by linear
+evaluation after 1000 epochs in half precision; here it is float32, and the
+online classifier shares the optimizer of the network. Our time and score: not
+measured yet.
 """
 
 import ml_collections

@@ -1,0 +1,157 @@
+"""Trains BYOL: `python -m byol_jax.main --config=configs/cpu.py`.
+
+`--config=configs/imagenet.py:300` picks a preset and `--config.seed=1` changes
+a setting. The same command on the same workdir continues a run.
+"""
+
+import os
+import pathlib
+import re
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import ml_collections
+from absl import app, flags
+from ml_collections.config_flags import config_flags
+
+from byol_jax import config as config_lib
+from byol_jax import parallel, pretrain, schema
+
+# Exit code of a wrong flag or setting: nothing was begun.
+_REFUSED = 2
+# A config is a program: what may go wrong while it is run or overridden.
+_CONFIG_ERRORS = (
+  flags.Error,
+  ImportError,
+  OSError,
+  SyntaxError,
+  AttributeError,
+  LookupError,
+  NameError,
+  TypeError,
+  ValueError,
+  ArithmeticError,
+)
+
+
+def parse_flags(
+  argv: Sequence[str], values: flags.FlagValues = flags.FLAGS
+) -> list[str]:
+  """Defines the flags and parses them, or says in one line what is wrong.
+
+  Args:
+    argv: the program and its arguments.
+    values: where the flags are put.
+
+  Returns:
+    The program's name.
+
+  Raises:
+    SystemExit: with code 2, after one line on the standard error.
+  """
+  try:
+    for key in _overridden(argv):
+      schema.check_key(key)
+    _define_flags(values, argv)
+    rest = values(argv)
+  except _CONFIG_ERRORS as error:
+    _refuse(_sentence(error))
+  if rest[1:]:
+    _refuse(f"{rest[1]!r} is not a flag; flags begin with --.")
+  _check_config(values["config"])
+  return rest
+
+
+def default_workdir(config_flag: str) -> str:
+  """Folder of a run under `runs/`: the config's name and preset."""
+  path, _, preset = config_flag.partition(":")
+  stem = pathlib.PurePath(path).stem
+  return os.path.join("runs", f"{stem}_{preset}" if preset else stem)
+
+
+def main(argv: Sequence[str]) -> None:
+  """Checks the config, then trains or says what would be done."""
+  del argv
+  values = flags.FLAGS
+  try:
+    parallel.initialize(
+      values.coordinator_address, values.num_processes, values.process_id
+    )
+    config_lib.validate(values.config, parallel.num_devices())
+  except ValueError as error:
+    _refuse(str(error))
+  if values.dry_run:
+    print(pretrain.describe(values.config))
+    return
+  workdir = values.workdir or default_workdir(values["config"].config_filename)
+  pretrain.run(values.config, workdir)
+
+
+def _define_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
+  config_flags.DEFINE_config_file(
+    "config",
+    help_string="File of configs/, with :preset where it has presets.",
+    lock_config=True,
+    flag_values=values,
+    sys_argv=argv,
+  )
+  flags.DEFINE_string(
+    "workdir",
+    None,
+    "Folder of checkpoints and records that all hosts share; runs/<config> by "
+    "default.",
+    flag_values=values,
+  )
+  flags.DEFINE_bool(
+    "dry_run", False, "Print what follows from the config.", flag_values=values
+  )
+  flags.DEFINE_string(
+    "coordinator_address",
+    None,
+    "host:port of process 0; on a TPU or in Slurm it is found.",
+    flag_values=values,
+  )
+  flags.DEFINE_integer(
+    "num_processes", None, "Processes in all.", flag_values=values
+  )
+  flags.DEFINE_integer(
+    "process_id", None, "This process, from 0.", flag_values=values
+  )
+
+
+def _overridden(argv: Sequence[str]) -> list[str]:
+  """Keys of the config that the command line sets."""
+  matches = (re.match(r"--?(no)?config\.([^=]*)", text) for text in argv)
+  return [match[2] for match in matches if match]
+
+
+def _check_config(flag: flags.Flag) -> None:
+  """Refuses what is no config; ml_collections fails at its first use only."""
+  if not flag.present or not flag.config_filename:
+    _refuse("--config is missing, for example --config=configs/cpu.py.")
+  path = flag.config_filename.partition(":")[0]
+  if not os.path.isfile(path):
+    _refuse(f"--config={path} is not a file.")
+  if not isinstance(flag.value, ml_collections.ConfigDict):
+    _refuse(f"get_config() of --config={path} does not return a ConfigDict.")
+
+
+def _sentence(error: Exception) -> str:
+  """What an error says; ml_collections puts a traceback before it."""
+  text = str(error)
+  if "Traceback (most recent call last)" in text:
+    return text.strip().splitlines()[-1].partition(": ")[2]
+  return text
+
+
+def _refuse(reason: str) -> NoReturn:
+  """Ends the program with one line."""
+  print(f"byol_jax: {' '.join(reason.split())}", file=sys.stderr)
+  sys.exit(_REFUSED)
+
+
+if __name__ == "__main__":
+  # TensorFlow prints its notices before anybody can ask it not to.
+  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+  app.run(main, flags_parser=parse_flags)
