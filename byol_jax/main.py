@@ -142,7 +142,9 @@ def _sentence(error: Exception) -> str:
   text = str(error)
   if "Traceback (most recent call last)" in text:
     return text.strip().splitlines()[-1].partition(": ")[2]
-  return text
+  if isinstance(error, (flags.Error, ValueError, OSError)):
+    return text
+  return f"The config fails with {type(error).__name__}: {text}."
 
 
 def _refuse(reason: str) -> NoReturn:
