@@ -150,6 +150,15 @@ def test_box_reaches_every_place(uniform, expected):
   assert (int(box.top[0]), int(box.left[0])) == expected
 
 
+def test_highest_uniform_stays_inside_pictures_of_any_size():
+  height = jnp.arange(1, 5000)
+  highest = float(np.nextafter(np.float32(1.0), np.float32(0.0)))
+  draw = _crop_draw(len(height), area=1e-9, top=highest, left=highest)
+  box = jax.jit(crops.box)(draw, height, height)
+  np.testing.assert_array_equal(box.top, height - 1)
+  np.testing.assert_array_equal(box.left, height - 1)
+
+
 def test_random_boxes_follow_numpy_for_pictures_of_any_size():
   num_images = 500
   generator = np.random.default_rng(0)

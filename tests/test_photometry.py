@@ -180,6 +180,14 @@ def test_blur_darkens_the_edges_of_a_white_picture():
   np.testing.assert_allclose(result, np.outer(down, across), atol=1e-6)
 
 
+def test_rounding_of_the_blur_does_not_leave_the_range():
+  white = np.ones((200, 24, 24, 3), np.float32)
+  draw = _draw(200, blur=True)._replace(sigma=jnp.linspace(0.3, 2.0, 200))
+  result = _apply(white, draw, radius=8)
+  np.testing.assert_allclose(result[:, 12, 12], 1.0, atol=1e-6)
+  assert result.max() <= 1.0
+
+
 @pytest.mark.parametrize(("radius", "sigma"), [(1, 2.0), (3, 0.7), (11, 1.9)])
 def test_blur_is_a_zero_padded_convolution(radius, sigma):
   images = _pictures(2, 9, 13)

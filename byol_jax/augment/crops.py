@@ -148,9 +148,9 @@ def _rounded(length: chex.Array, limit: chex.Array) -> chex.Array:
 
 
 def _placed(uniform: chex.Array, room: chex.Array) -> chex.Array:
-  """One of the `room + 1` places; the product may round up to the next."""
-  place = jnp.floor(uniform * (room + 1).astype(jnp.float32))
-  return jnp.minimum(place.astype(jnp.int32), room)
+  """One of the `room + 1` places."""
+  # No float32 below one takes the product up to `room + 1`.
+  return (uniform * (room + 1).astype(jnp.float32)).astype(jnp.int32)
 
 
 def _keys_cubic(distance: chex.Array) -> chex.Array:
