@@ -1,0 +1,37 @@
+"""Package metadata; the lower bounds are the versions that the tests ran on."""
+
+import setuptools
+
+setuptools.setup(
+  name="byol-jax",
+  version="0.1.0",
+  description="Bootstrap Your Own Latent (arXiv 2006.07733) in JAX and Haiku",
+  license="Apache-2.0",
+  license_files=["LICENSE"],
+  packages=setuptools.find_packages(include=["byol_jax", "byol_jax.*"]),
+  python_requires=">=3.11",
+  install_requires=[
+    "absl-py>=2.5",
+    "chex>=0.1.92",
+    "dm-haiku>=0.0.17",
+    "jax>=0.10.2",
+    "matplotlib>=3.11",
+    "ml-collections>=1.1",
+    "numpy>=2.4",
+    "optax>=0.2.8",
+    "orbax-checkpoint>=0.12.8",
+    "pillow>=13.0",  # Picture formats that TensorFlow cannot read.
+    "scikit-image>=0.26",
+    "scikit-learn>=1.9",
+    "tensorboard>=2.21",
+    "tensorboardX>=2.6.5",  # Events without importing TensorFlow.
+    "tensorflow>=2.21",
+    "tensorflow-datasets>=4.9.10",
+    "tqdm>=4.70",
+  ],
+  extras_require={
+    "test": ["pytest>=9.2", "ruff==0.17.6"],
+    "tpu": ["jax[tpu]"],
+    "cuda": ["jax[cuda13]"],
+  },
+)
