@@ -84,6 +84,7 @@ def train_batches(
   """
   num_images = len(source.images)
   num_steps = sources.steps_per_epoch(num_images, reader.batch_size)
+  sources.log_remainder(num_images, reader.batch_size)
   step = start_step
   while True:
     epoch = step // num_steps

@@ -1,5 +1,6 @@
 """What every source of pictures offers, and the order they are read in."""
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -33,7 +34,8 @@ class EncodedSource(NamedTuple):
       threads at once.
     name: position to a name for messages.
     is_plain_jpeg: [num_images] bool, an 8-bit RGB or grey JPEG that needs no
-      rotation, so that decoding only the crop is right.
+      rotation, so that decoding only the crop is right. [0] when not known
+      beforehand: then the bytes decide, and nothing is rotated.
   """
 
   num_images: int
@@ -51,15 +53,16 @@ class StreamSource(NamedTuple):
     num_images: how many there are.
     labelled: whether each has a label.
     class_names: the name of each class; empty when unlabelled.
-    open: seed to a tf.data.Dataset of `{"encoded": string, "label": int32}`
-      that goes once through all pictures: in the order that the seed picks, or
-      in file order when it is None. The label is -1 when unlabelled.
+    open: seed, host and number of hosts to a tf.data.Dataset that goes once
+      through the host's equal part of the pictures: roughly shuffled by the
+      seed, or in order when it is None. Each element has `encoded`, the file,
+      and where there are any `label`, int32.
   """
 
   num_images: int
   labelled: bool
   class_names: tuple[str, ...]
-  open: Callable[[int | None], Any]
+  open: Callable[[int | None, int, int], Any]
 
 
 class Reader(NamedTuple):
@@ -105,6 +108,18 @@ def steps_per_epoch(num_images: int, batch_size: int) -> int:
       f" {batch_size}."
     )
   return num_images // batch_size
+
+
+def log_remainder(num_images: int, batch_size: int) -> None:
+  """Says how many images each epoch leaves out, if any."""
+  remainder = num_images % batch_size
+  if remainder:
+    logging.info(
+      "Each epoch leaves out %d of %d images, which fill no batch of %d.",
+      remainder,
+      num_images,
+      batch_size,
+    )
 
 
 def local_size(reader: Reader) -> int:

@@ -1,0 +1,130 @@
+"""Crops on the host, one picture at a time: TensorFlow, inside tf.data."""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from byol_jax.augment import policies
+
+# Explicit, so that the draws do not change with TensorFlow's choice.
+_GENERATOR = "philox"
+
+
+class Box(NamedTuple):
+  """A rectangle in one picture: int32 scalars, in pixels."""
+
+  top: Any
+  left: Any
+  height: Any
+  width: Any
+
+
+def draw_uniforms(
+  seed: int, epoch: tf.Tensor, index: tf.Tensor, view: int, num_images: int
+) -> tf.Tensor:
+  """The random numbers of one view of one picture in one epoch.
+
+  Args:
+    seed: of the run, at least 0.
+    epoch: int64 scalar.
+    index: int64 scalar, the picture's number in [0, num_images).
+    view: 0 or 1.
+    num_images: size of the data set.
+
+  Returns:
+    [NUM_UNIFORMS] in [0, 1). No two combinations of the arguments share a seed.
+  """
+  place = epoch * num_images + index
+  pair = tf.stack([tf.constant(2 * seed + view, tf.int64), place])
+  return tf.random.stateless_uniform(
+    [policies.NUM_UNIFORMS], pair, alg=_GENERATOR
+  )
+
+
+def random_box(
+  draw: policies.CropDraw, height: tf.Tensor, width: tf.Tensor
+) -> Box:
+  """Places a crop in a picture, as `augment.crops.box` does on the device.
+
+  Args:
+    draw: float32 scalars.
+    height: of the picture, int32 scalar.
+    width: of the picture, int32 scalar.
+
+  Returns:
+    A `Box` inside the picture.
+  """
+  area = draw.area * tf.cast(height * width, tf.float32)
+  ratio = tf.exp(draw.log_ratio)
+  box_height = _rounded(tf.sqrt(area / ratio), height)
+  box_width = _rounded(tf.sqrt(area * ratio), width)
+  return Box(
+    top=_placed(draw.top, height - box_height),
+    left=_placed(draw.left, width - box_width),
+    height=box_height,
+    width=box_width,
+  )
+
+
+def centre_box(height: tf.Tensor, width: tf.Tensor, share: float) -> Box:
+  """The central square of the released evaluation (PAPER.md section 4).
+
+  Args:
+    height: of the picture, int32 scalar.
+    width: of the picture, int32 scalar.
+    share: side of the square over the picture's shorter side, in (0, 1].
+
+  Returns:
+    A square `Box`.
+  """
+  shorter = tf.cast(tf.minimum(height, width), tf.float64)
+  side = tf.maximum(1, tf.cast(share * shorter, tf.int32))
+  return Box(
+    top=(height - side + 1) // 2,
+    left=(width - side + 1) // 2,
+    height=side,
+    width=side,
+  )
+
+
+def cut(pixels: tf.Tensor, box: Box) -> tf.Tensor:
+  """The part of a decoded picture [height, width, 3] inside a box."""
+  return pixels[box.top : box.top + box.height, box.left : box.left + box.width]
+
+
+def decode_cut(encoded: tf.Tensor, box: Box) -> tf.Tensor:
+  """Decodes only the part inside a box of a JPEG, uint8."""
+  return tf.image.decode_and_crop_jpeg(
+    encoded, tf.stack(box), channels=3, dct_method="INTEGER_ACCURATE"
+  )
+
+
+def resize(crop: tf.Tensor, image_px: int) -> tf.Tensor:
+  """Bicubic resize without antialiasing, as in the released code.
+
+  Args:
+    crop: [height, width, 3] uint8.
+    image_px: side of the result.
+
+  Returns:
+    [image_px, image_px, 3] float32 in [0, 255].
+  """
+  resized = tf.image.resize(
+    crop, (image_px, image_px), method="bicubic", antialias=False
+  )
+  return tf.clip_by_value(resized, 0.0, 255.0)
+
+
+def to_uint8(image: tf.Tensor) -> tf.Tensor:
+  """Rounds a picture in [0, 255]."""
+  return tf.cast(tf.round(image), tf.uint8)
+
+
+def _rounded(length: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
+  return tf.clip_by_value(tf.cast(tf.round(length), tf.int32), 1, limit)
+
+
+def _placed(uniform: tf.Tensor, room: tf.Tensor) -> tf.Tensor:
+  """One of the `room + 1` places; the product may round up to the next."""
+  place = tf.floor(uniform * tf.cast(room + 1, tf.float32))
+  return tf.minimum(tf.cast(place, tf.int32), room)

@@ -1,0 +1,228 @@
+"""Batches of pictures of any source, by tf.data.
+
+Everything is a function of (seed, epoch, index): the order of an epoch by
+`index_shuffle`, what happens to a picture by stateless draws. No iterator state
+exists, so that training goes on at any step as if it had never stopped.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from byol_jax.data import host_views, sources
+
+# The accelerators belong to JAX.
+tf.config.set_visible_devices([], "GPU")
+
+# A stream is shuffled among this many local batches, as in the released code.
+_SHUFFLE_BATCHES = 10
+# Endless enough.
+_MAX_COUNT = 2**62
+_PREFETCHED_BATCHES = 2
+
+
+def train_batches(
+  source: host_views.Source,
+  views: sources.Views,
+  reader: sources.Reader,
+  start_step: int,
+) -> Iterator[dict[str, np.ndarray]]:
+  """Endless training batches of two views each.
+
+  With random access, the batches of all hosts together hold the same pictures
+  for any number of hosts. A stream resumes exactly for the same number of hosts
+  only, and its `index` is the place in the epoch's order.
+
+  Args:
+    source: the pictures.
+    views: how they become views; `where` is "host" or "device".
+    reader: who reads.
+    start_step: the step that the first batch belongs to.
+
+  Returns:
+    Batches of `view1` and `view2` [batch_size / num_hosts, image_px, image_px,
+    3], float32 in [0, 1] ("host") or uint8 before any change of colour
+    ("device"), `index` int32 and, where there are any, `labels` int32.
+
+  Raises:
+    ValueError: if a batch is larger than the data set, the hosts cannot share
+      it equally, `views.where` is another, or a picture cannot be decoded.
+  """
+  if views.where not in ("host", "device"):
+    raise ValueError(
+      f"tf.data makes no views for data.views={views.where!r}: choose host or"
+      " device."
+    )
+  num_images = host_views.source_size(source)
+  sources.steps_per_epoch(num_images, reader.batch_size)
+  sources.log_remainder(num_images, reader.batch_size)
+  local_size = sources.local_size(reader)
+
+  def make(example):
+    return host_views.two_views(example, source, views, reader.seed)
+
+  if isinstance(source, sources.StreamSource):
+    parts = _stream_epochs(source, reader, start_step)
+  else:
+    parts = [_shuffled(num_images, reader, start_step)]
+  return itertools.chain.from_iterable(
+    _iterate(_batched(part, make, local_size)) for part in parts
+  )
+
+
+def eval_batches(
+  source: host_views.Source,
+  image_px: int,
+  reader: sources.Reader,
+  share: float = 0.875,
+) -> Iterator[dict[str, np.ndarray]]:
+  """One pass over all pictures, padded at the end.
+
+  Args:
+    source: the pictures.
+    image_px: side of the pictures that the network sees.
+    reader: who reads; over all hosts each picture comes exactly once.
+    share: side of the central square over the picture's shorter side.
+
+  Yields:
+    `images` [batch_size / num_hosts, image_px, image_px, 3] uint8, `index`
+    int32, `mask` bool (False for padding) and, where there are any, `labels`
+    int32; equally many batches on every host.
+
+  Raises:
+    ValueError: if the hosts cannot share a batch equally or a picture cannot be
+      decoded.
+  """
+  num_images = host_views.source_size(source)
+  local_size = sources.local_size(reader)
+
+  def make(example):
+    return host_views.centre_view(example, source, image_px, share)
+
+  dataset = _batched(_in_order(source, reader), make, local_size)
+  batches = _iterate(dataset)
+  for _ in range(-(-num_images // reader.batch_size)):
+    yield _pad(next(batches, _empty(dataset)), local_size)
+
+
+def _shuffled(
+  num_images: int, reader: sources.Reader, start_step: int
+) -> tf.data.Dataset:
+  """Endless `epoch` and `index` of this host's pictures, from a step on."""
+  local_size = sources.local_size(reader)
+  num_steps = sources.steps_per_epoch(num_images, reader.batch_size)
+
+  def locate(count):
+    step, number = count // local_size, count % local_size
+    place = number * reader.num_hosts + reader.host
+    epoch = step // num_steps
+    index = tf.random.experimental.index_shuffle(
+      step % num_steps * reader.batch_size + place,
+      tf.stack([tf.constant(reader.seed, tf.int64), epoch]),
+      num_images - 1,
+    )
+    return {"epoch": epoch, "index": index}
+
+  return tf.data.Dataset.range(start_step * local_size, _MAX_COUNT).map(locate)
+
+
+def _stream_epochs(
+  source: sources.StreamSource, reader: sources.Reader, start_step: int
+) -> Iterator[tf.data.Dataset]:
+  """The examples of one epoch after another, from a step on.
+
+  What was read before that step is skipped without decoding it.
+  """
+  local_size = sources.local_size(reader)
+  num_steps = sources.steps_per_epoch(source.num_images, reader.batch_size)
+  for epoch in itertools.count(start_step // num_steps):
+    first_step = max(start_step - epoch * num_steps, 0)
+    seed = np.random.SeedSequence((reader.seed, epoch)).generate_state(1)[0]
+    examples = _enumerate(
+      source.open(int(seed), reader.host, reader.num_hosts).shuffle(
+        _SHUFFLE_BATCHES * local_size, seed=int(seed)
+      ),
+      reader,
+      epoch,
+    )
+    skipped = first_step * local_size
+    yield examples.skip(skipped).take(num_steps * local_size - skipped)
+
+
+def _in_order(
+  source: host_views.Source, reader: sources.Reader
+) -> tf.data.Dataset:
+  """This host's share of all pictures, once."""
+  if isinstance(source, sources.StreamSource):
+    examples = source.open(None, reader.host, reader.num_hosts)
+    return _enumerate(examples, reader, epoch=0)
+  positions = tf.data.Dataset.range(
+    reader.host, host_views.source_size(source), reader.num_hosts
+  )
+  return positions.map(lambda index: {"index": index})
+
+
+def _enumerate(
+  examples: tf.data.Dataset, reader: sources.Reader, epoch: int
+) -> tf.data.Dataset:
+  """Adds `epoch` and `index`, which differs between all hosts' examples."""
+
+  def number(count, example):
+    index = count * reader.num_hosts + reader.host
+    epoch_number = tf.constant(epoch, tf.int64)
+    return {"epoch": epoch_number, "index": index, **example}
+
+  return examples.enumerate().map(number)
+
+
+def _batched(
+  examples: tf.data.Dataset, make: Callable, local_size: int
+) -> tf.data.Dataset:
+  """Makes examples in parallel, yet always in the same order."""
+  options = tf.data.Options()
+  options.deterministic = True
+  options.threading.private_threadpool_size = os.cpu_count()
+  return (
+    examples.map(make, num_parallel_calls=tf.data.AUTOTUNE)
+    .batch(local_size)
+    .prefetch(_PREFETCHED_BATCHES)
+    .with_options(options)
+  )
+
+
+def _iterate(dataset: tf.data.Dataset) -> Iterator[dict[str, np.ndarray]]:
+  """NumPy batches; a picture that cannot be decoded is one sentence."""
+  # A name of this frame: the module's may be gone when the program ends.
+  failures = (tf.errors.InvalidArgumentError, tf.errors.UnknownError)
+  try:
+    yield from dataset.as_numpy_iterator()
+  except failures as error:
+    reason = error.message.partition("\n")[0]
+    raise ValueError(
+      f"a picture cannot be decoded ({reason}); for your own pictures"
+      " data.corrupt=skip finds such files."
+    ) from error
+
+
+def _empty(dataset: tf.data.Dataset) -> dict[str, np.ndarray]:
+  """A batch of no examples."""
+  return {
+    name: np.zeros((0, *spec.shape[1:]), spec.dtype.as_numpy_dtype)
+    for name, spec in dataset.element_spec.items()
+  }
+
+
+def _pad(
+  batch: dict[str, np.ndarray], local_size: int
+) -> dict[str, np.ndarray]:
+  """Fills a batch up with zeros and adds the mask of what is real."""
+  missing = local_size - len(batch["index"])
+  padded = {
+    name: np.pad(values, [(0, missing)] + [(0, 0)] * (values.ndim - 1))
+    for name, values in batch.items()
+  }
+  mask = np.arange(local_size) < local_size - missing
+  return {**padded, "mask": mask}

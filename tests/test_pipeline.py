@@ -1,0 +1,363 @@
+"""Batches by tf.data: order, hosts, resuming, decoding and padding."""
+
+import io
+import itertools
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from byol_jax.augment import crops, policies
+from byol_jax.data import folder, host_crops, pictures, pipeline, sources
+
+_NUM_IMAGES = 30
+_POLICY = policies.Policy(
+  crop_area=(0.08, 1.0),
+  crop_ratio=(3 / 4, 4 / 3),
+  flip=0.5,
+  jitter=0.8,
+  brightness=0.4,
+  contrast=0.4,
+  saturation=0.2,
+  hue=0.1,
+  grayscale=0.2,
+  blur=0.5,
+  blur_sigma=(0.1, 2.0),
+  blur_divider=4.0,
+  solarize=0.2,
+  solarize_threshold=0.5,
+)
+_COLOURS_KEPT = _POLICY._replace(
+  jitter=0.0, grayscale=0.0, blur=0.0, solarize=0.0
+)
+
+
+def _views(where="device", policy=_POLICY):
+  return sources.Views((policy, policy), 8, where)
+
+
+def _reader(host=0, num_hosts=1, seed=0, batch_size=12):
+  return sources.Reader(seed, batch_size, host, num_hosts)
+
+
+def _arrays(num_images=_NUM_IMAGES, size=12):
+  images = np.random.default_rng(0).integers(
+    0, 256, (num_images, size, size, 3), np.uint8
+  )
+  labels = np.arange(num_images, dtype=np.int32) % 7
+  return sources.ArraySource(images, labels, tuple("abcdefg"))
+
+
+def _smooth(number, height, width):
+  """A picture that survives JPEG compression."""
+  rows, columns = np.mgrid[:height, :width] / 40
+  waves = [np.sin(number + k + 3 * rows + k * columns) for k in range(3)]
+  return (127.5 + 127 * np.stack(waves, axis=-1)).astype(np.uint8)
+
+
+def _encode(image, file_format, mode="RGB", **options):
+  file = io.BytesIO()
+  Image.fromarray(image).convert(mode).save(file, file_format, **options)
+  return file.getvalue()
+
+
+def _rotated():
+  exif = Image.Exif()
+  exif[0x0112] = 6
+  return exif
+
+
+_KINDS = {
+  "rgb.jpg": ("JPEG", "RGB", {}),
+  "grey.jpg": ("JPEG", "L", {}),
+  "full_chroma.jpg": ("JPEG", "RGB", {"subsampling": 0}),
+  "progressive.jpg": ("JPEG", "RGB", {"progressive": True}),
+  "cmyk.jpg": ("JPEG", "CMYK", {}),
+  "rotated.jpg": ("JPEG", "RGB", {"exif": _rotated()}),
+  "rgba.png": ("PNG", "RGBA", {}),
+  "palette.gif": ("GIF", "RGB", {}),
+  "lossy.webp": ("WEBP", "RGB", {}),
+}
+
+
+@pytest.fixture(scope="module")
+def encoded(tmp_path_factory):
+  """Pictures of every kind and of several sizes, in a folder."""
+  root = tmp_path_factory.mktemp("pictures")
+  for number, (name, kind) in enumerate(_KINDS.items()):
+    file_format, mode, options = kind
+    image = _smooth(number, 40 + 7 * number, 90 - 6 * number)
+    content = _encode(image, file_format, mode, **options)
+    (root / name).write_bytes(content)
+  return folder.open_pictures(str(root), "", False, "fatal")
+
+
+def _train(source, reader, start_step, count, views=None):
+  batches = pipeline.train_batches(
+    source, views or _views(), reader, start_step
+  )
+  return list(itertools.islice(batches, count))
+
+
+def _assert_equal(first, second):
+  assert set(first) == set(second)
+  for name in first:
+    np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+  ("where", "dtype"), [("device", np.uint8), ("host", np.float32)]
+)
+def test_train_batches_have_two_different_views(where, dtype):
+  (batch,) = _train(_arrays(), _reader(), 0, 1, _views(where))
+  assert set(batch) == {"view1", "view2", "index", "labels"}
+  for name in ("view1", "view2"):
+    assert batch[name].shape == (12, 8, 8, 3)
+    assert batch[name].dtype == dtype
+    assert batch[name].max() <= (255 if where == "device" else 1.0)
+    assert batch[name].std() > 0.1
+  assert np.any(batch["view1"] != batch["view2"])
+  assert batch["index"].dtype == batch["labels"].dtype == np.int32
+  np.testing.assert_array_equal(batch["labels"], batch["index"] % 7)
+
+
+@pytest.mark.parametrize("num_images", [12, 24, 36])
+def test_each_epoch_is_another_permutation(num_images):
+  steps = num_images // 12
+  batches = _train(_arrays(num_images), _reader(), 0, 2 * steps)
+  orders = np.stack([batch["index"] for batch in batches]).reshape(2, -1)
+  for order in orders:
+    np.testing.assert_array_equal(np.sort(order), np.arange(num_images))
+  assert np.any(orders[0] != orders[1])
+
+
+def test_same_picture_gets_other_views_in_the_next_epoch():
+  first, second = _train(_arrays(12), _reader(), 0, 2)
+  first = first["view1"][np.argsort(first["index"])]
+  second = second["view1"][np.argsort(second["index"])]
+  assert np.all(np.any(first != second, axis=(1, 2, 3)))
+
+
+def test_seeds_change_order_and_views():
+  (first,) = _train(_arrays(12), _reader(seed=0), 0, 1)
+  (second,) = _train(_arrays(12), _reader(seed=1), 0, 1)
+  assert np.any(first["index"] != second["index"])
+  # Seed and view must not be interchangeable: view 2 of seed 0, view 1 of 1.
+  order1, order2 = np.argsort(first["index"]), np.argsort(second["index"])
+  assert np.any(first["view2"][order1] != second["view1"][order2])
+
+
+@pytest.mark.parametrize(
+  ("where", "step"), [("device", 1), ("host", 2), ("host", 3)]
+)
+def test_resumed_batches_are_the_same(encoded, where, step):
+  reader = _reader(batch_size=4)
+  whole = _train(encoded, reader, 0, 5, _views(where))
+  resumed = _train(encoded, reader, step, 5 - step, _views(where))
+  for first, second in zip(whole[step:], resumed, strict=True):
+    _assert_equal(first, second)
+
+
+@pytest.mark.parametrize("num_hosts", [2, 3, 4])
+def test_hosts_share_the_batch_of_one_host(num_hosts):
+  source = _arrays()
+  parts = [
+    _train(source, _reader(host, num_hosts), 1, 3) for host in range(num_hosts)
+  ]
+  whole = _train(source, _reader(), 1, 3)
+  for batch, *shares in zip(whole, *parts, strict=True):
+    together = {
+      name: np.concatenate([share[name] for share in shares]) for name in batch
+    }
+    order, other = np.argsort(batch["index"]), np.argsort(together["index"])
+    _assert_equal(
+      {name: values[order] for name, values in batch.items()},
+      {name: values[other] for name, values in together.items()},
+    )
+
+
+def test_views_are_the_drawn_crops_of_the_picture():
+  source = _arrays(12)
+  (batch,) = _train(
+    source, _reader(seed=5), 0, 1, _views("host", _COLOURS_KEPT)
+  )
+  for view in range(2):
+    uniforms = np.stack(
+      [
+        host_crops.draw_uniforms(5, tf.constant(0, tf.int64), index, view, 12)
+        for index in tf.constant(batch["index"], tf.int64)
+      ]
+    )
+    draw = policies.crop_draw(jnp.asarray(uniforms), _COLOURS_KEPT)
+    assert 0 < draw.flip.sum() < 12
+    expected = crops.crop_and_resize(
+      jnp.asarray(source.images[batch["index"]]), crops.box(draw, 12, 12), 8
+    )
+    actual = batch[f"view{view + 1}"]
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1 / 255)
+
+
+def test_device_views_are_the_rounded_crops(encoded):
+  reader = _reader(batch_size=9)
+  kept = [
+    _train(encoded, reader, 0, 1, _views(where, _COLOURS_KEPT))[0]
+    for where in ("device", "host")
+  ]
+  np.testing.assert_array_equal(
+    kept[0]["view1"], np.round(kept[1]["view1"] * 255)
+  )
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_pictures_of_every_kind_are_decoded_alike(encoded, kind):
+  """The evaluation's whole square against Pillow, to a few shades."""
+  number = sorted(_KINDS).index(kind)
+  image = pictures.decode(encoded.read(number)).astype(np.float32)
+  height, width = image.shape[:2]
+  side = min(height, width)
+  top, left = (height - side + 1) // 2, (width - side + 1) // 2
+  square = image[top : top + side, left : left + side]
+  expected = tf.image.resize(square, (8, 8), method="bicubic")
+  reader = _reader(batch_size=9)
+  (batch,) = pipeline.eval_batches(encoded, 8, reader, share=1.0)
+  np.testing.assert_allclose(batch["images"][number], expected, atol=3)
+  assert batch["images"][number].std() > 10
+
+
+@pytest.mark.parametrize(("subsampling", "num_equal"), [(0, 47), (2, 46)])
+def test_plain_jpegs_decode_only_the_crop(subsampling, num_equal):
+  jpeg = _encode(_smooth(1, 64, 96), "JPEG", subsampling=subsampling)
+  box = host_crops.Box(*tf.constant([13, 21, 30, 47]))
+  cut = host_crops.decode_cut(tf.constant(jpeg), box).numpy().astype(int)
+  whole = pictures.decode(jpeg).astype(int)[13:43, 21:68]
+  # The chroma beyond the crop is not there to be interpolated with.
+  np.testing.assert_array_equal(cut[:, :num_equal], whole[:, :num_equal])
+  np.testing.assert_allclose(cut, whole, rtol=0, atol=12)
+
+
+def _without_knowledge(source):
+  return source._replace(is_plain_jpeg=np.zeros(0, bool))
+
+
+def test_bytes_decide_where_nothing_is_known_about_the_files(encoded):
+  reader = _reader(batch_size=9)
+  (known,) = pipeline.eval_batches(encoded, 8, reader)
+  (unknown,) = pipeline.eval_batches(_without_knowledge(encoded), 8, reader)
+  rotated = sorted(_KINDS).index("rotated.jpg")
+  others = np.arange(9) != rotated
+  np.testing.assert_array_equal(
+    known["images"][others], unknown["images"][others]
+  )
+  assert np.any(known["images"][rotated] != unknown["images"][rotated])
+
+
+@pytest.mark.parametrize("num_hosts", [1, 2, 3, 4])
+@pytest.mark.parametrize("num_images", [11, 13, 24])
+def test_eval_batches_show_each_picture_once(num_hosts, num_images):
+  source = _arrays(num_images, size=8)
+  seen = []
+  for host in range(num_hosts):
+    reader = _reader(host, num_hosts)
+    batches = list(pipeline.eval_batches(source, 8, reader, share=1.0))
+    assert len(batches) == -(-num_images // 12)
+    for batch in batches:
+      real = batch["mask"]
+      assert batch["images"].shape == (12 // num_hosts, 8, 8, 3)
+      assert batch["images"].dtype == np.uint8
+      assert batch["index"].dtype == batch["labels"].dtype == np.int32
+      index = batch["index"][real]
+      np.testing.assert_array_equal(batch["images"][real], source.images[index])
+      np.testing.assert_array_equal(batch["labels"][real], source.labels[index])
+      seen.extend(index)
+  np.testing.assert_array_equal(np.sort(seen), np.arange(num_images))
+
+
+def test_eval_batches_cut_the_centre():
+  images = np.zeros((1, 16, 16, 3), np.uint8)
+  # Side int(0.875 * 16) = 14 from (2 + 1) // 2 = 1 on.
+  images[:, 1:15, 1:15] = 200
+  source = sources.ArraySource(images, np.zeros(0, np.int32), ())
+  (batch,) = pipeline.eval_batches(source, 7, _reader())
+  np.testing.assert_array_equal(batch["images"][0], np.full((7, 7, 3), 200))
+  assert "labels" not in batch
+
+
+def test_picture_that_cannot_be_decoded_is_one_sentence(tmp_path):
+  for name, content in (("a.jpg", b"no picture"), ("b.png", b"nor this")):
+    (tmp_path / name).write_bytes(content)
+  source = folder.open_pictures(str(tmp_path), "", False, "unchecked")
+  with pytest.raises(ValueError, match=r"cannot be decoded .*data.corrupt"):
+    _train(source, _reader(batch_size=2), 0, 1)
+
+
+def test_wrong_place_for_the_views_is_named():
+  with pytest.raises(ValueError, match=r"data.views='memory'"):
+    pipeline.train_batches(_arrays(), _views("memory"), _reader(), 0)
+
+
+def test_set_smaller_than_a_batch_is_named():
+  with pytest.raises(ValueError, match=r"5 images"):
+    pipeline.train_batches(_arrays(5), _views(), _reader(), 0)
+
+
+def test_tensorflow_sees_no_accelerator():
+  assert tf.config.get_visible_devices("GPU") == []
+
+
+def _stream(num_images=_NUM_IMAGES):
+  """A stream over PNG files whose red channel is their label."""
+  labels = np.arange(num_images, dtype=np.int64)
+  files = [
+    _encode(np.full((9, 9, 3), label, np.uint8), "PNG") for label in labels
+  ]
+
+  def open_stream(seed, host, num_hosts):
+    dataset = tf.data.Dataset.from_tensor_slices(
+      {"encoded": files, "label": labels}
+    ).shard(num_hosts, host)
+    return dataset if seed is None else dataset.shuffle(num_images, seed)
+
+  return sources.StreamSource(num_images, True, ("a",), open_stream)
+
+
+def test_stream_epochs_are_different_permutations():
+  batches = _train(_stream(24), _reader(), 0, 4)
+  orders = np.stack([batch["labels"] for batch in batches]).reshape(2, -1)
+  for order in orders:
+    np.testing.assert_array_equal(np.sort(order), np.arange(24))
+  assert np.any(orders[0] != orders[1])
+
+
+@pytest.mark.parametrize(("step", "num_hosts"), [(1, 1), (2, 2), (3, 1)])
+def test_stream_resumes_exactly(step, num_hosts):
+  reader = _reader(num_hosts - 1, num_hosts)
+  whole = _train(_stream(), reader, 0, 5)
+  resumed = _train(_stream(), reader, step, 5 - step)
+  for first, second in zip(whole[step:], resumed, strict=True):
+    _assert_equal(first, second)
+
+
+def test_stream_hosts_share_pictures_and_indices():
+  parts = [_train(_stream(24), _reader(host, 2), 0, 2) for host in range(2)]
+  for name in ("labels", "index"):
+    values = [batch[name] for part in parts for batch in part]
+    np.testing.assert_array_equal(
+      np.sort(np.concatenate(values)), np.arange(24)
+    )
+
+
+def test_stream_evaluation_shows_each_picture_once_in_order():
+  seen = []
+  for host in range(2):
+    batches = list(pipeline.eval_batches(_stream(25), 8, _reader(host, 2)))
+    assert len(batches) == 3
+    for batch in batches:
+      labels = batch["labels"][batch["mask"]]
+      np.testing.assert_array_equal(
+        batch["images"][batch["mask"]][:, 0, 0, 0], labels
+      )
+      np.testing.assert_array_equal(batch["index"][batch["mask"]], labels)
+      seen.extend(labels)
+  np.testing.assert_array_equal(np.sort(seen), np.arange(25))
