@@ -136,7 +136,7 @@ def load_params(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
   folder = os.path.abspath(inner if os.path.isdir(inner) else path)
   if not os.path.isdir(folder):
     raise ValueError(f"{path} is not a folder with checkpoints.")
-  options = ocp.CheckpointManagerOptions(read_only=True, save_interval_steps=0)
+  options = ocp.CheckpointManagerOptions(create=False)
   with ocp.CheckpointManager(
     folder, options=options, handler_registry=_handlers()
   ) as manager:

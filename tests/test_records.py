@@ -108,6 +108,21 @@ def test_progress_of_a_long_run_shows_200_lines(clock, capsys):
   assert 190 <= len(capsys.readouterr().err.splitlines()) <= 202
 
 
+def test_progress_is_a_bar_on_a_terminal(monkeypatch, capsys):
+  monkeypatch.setattr(records.sys.stderr, "isatty", lambda: True)
+  with records.Progress(40, 10, images_per_step=8) as progress:
+    progress.show(20, 3.0)
+  text = capsys.readouterr().err
+  assert " 50%|" in text
+  assert "step 20/40, loss 3, " in text
+
+
+def test_say_prints_a_line_of_its_own(capsys):
+  with records.Progress(10, 0, images_per_step=8) as progress:
+    progress.say("test_top1 0.5")
+  assert capsys.readouterr().err == "test_top1 0.5\n"
+
+
 def test_inactive_progress_is_silent(capsys):
   with records.Progress(10, 0, images_per_step=8, active=False) as progress:
     progress.show(5, 1.0)
