@@ -104,7 +104,7 @@ def test_save_does_not_repeat_a_step(open_manager):
 
 
 def test_a_step_killed_while_written_is_ignored(tmp_path):
-  unfinished = "3.orbax-checkpoint-tmp"
+  unfinished = "9.orbax-checkpoint-tmp"
   _save_steps(tmp_path, [1, 2])
   shutil.copytree(tmp_path / "2", tmp_path / unfinished)
   os.remove(tmp_path / unfinished / "commit_success.txt")
