@@ -237,20 +237,37 @@ def test_plain_jpegs_decode_only_the_crop(subsampling, num_equal):
   np.testing.assert_allclose(cut, whole, rtol=0, atol=12)
 
 
-def _without_knowledge(source):
-  return source._replace(is_plain_jpeg=np.zeros(0, bool))
+def _as_records(source):
+  """The same files without knowing their formats; labels lie beside them."""
+
+  def read(position):
+    return source.read(position), 100 + position
+
+  return sources.RecordSource(source.num_images, True, ("a",), read)
 
 
-def test_bytes_decide_where_nothing_is_known_about_the_files(encoded):
+def test_records_are_decoded_by_their_bytes(encoded):
   reader = _reader(batch_size=9)
   (known,) = pipeline.eval_batches(encoded, 8, reader)
-  (unknown,) = pipeline.eval_batches(_without_knowledge(encoded), 8, reader)
+  (batch,) = pipeline.eval_batches(_as_records(encoded), 8, reader)
   rotated = sorted(_KINDS).index("rotated.jpg")
   others = np.arange(9) != rotated
   np.testing.assert_array_equal(
-    known["images"][others], unknown["images"][others]
+    known["images"][others], batch["images"][others]
   )
-  assert np.any(known["images"][rotated] != unknown["images"][rotated])
+  assert np.any(known["images"][rotated] != batch["images"][rotated])
+  np.testing.assert_array_equal(batch["labels"], 100 + batch["index"])
+
+
+def test_records_train_like_files(encoded):
+  records = _as_records(encoded)
+  (first,) = _train(encoded, _reader(batch_size=4), 1, 1)
+  (second,) = _train(records, _reader(batch_size=4), 1, 1)
+  np.testing.assert_array_equal(first["index"], second["index"])
+  rotated = first["index"] == sorted(_KINDS).index("rotated.jpg")
+  np.testing.assert_array_equal(
+    first["view1"][~rotated], second["view1"][~rotated]
+  )
 
 
 @pytest.mark.parametrize("num_hosts", [1, 2, 3, 4])

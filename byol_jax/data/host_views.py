@@ -8,22 +8,14 @@ import tensorflow as tf
 from byol_jax.augment import policies
 from byol_jax.data import host_crops, host_photometry, pictures, sources
 
-Source = sources.ArraySource | sources.EncodedSource | sources.StreamSource
 Example = dict[str, tf.Tensor]
 
 # Components of a CMYK JPEG, which TensorFlow cannot crop while decoding.
 _CMYK = 4
 
 
-def source_size(source: Source) -> int:
-  """How many pictures a source has."""
-  if isinstance(source, sources.ArraySource):
-    return len(source.images)
-  return source.num_images
-
-
 def two_views(
-  example: Example, source: Source, views: sources.Views, seed: int
+  example: Example, source: sources.Source, views: sources.Views, seed: int
 ) -> Example:
   """Makes both views of one picture.
 
@@ -38,9 +30,10 @@ def two_views(
     `view1`, `view2`, `index` and, if labelled, `labels`, as
     `pipeline.train_batches` has them, for one picture.
   """
+  example = _fetch(example, source)
   draws = [
     host_crops.draw_uniforms(
-      seed, example["epoch"], example["index"], view, source_size(source)
+      seed, example["epoch"], example["index"], view, sources.size(source)
     )
     for view in range(2)
   ]
@@ -49,8 +42,8 @@ def two_views(
     for uniforms, policy in zip(draws, views.policies, strict=True)
   ]
   places = [_random_place(crop) for crop in crops]
-  images = _resized_cuts(example, source, places, views.image_px)
-  made = _identity(example, source)
+  images = _resized_cuts(example, places, views.image_px)
+  made = _identity(example)
   for view, (image, crop) in enumerate(zip(images, crops, strict=True)):
     flipped = tf.where(crop.flip, image[:, ::-1], image)
     if views.where == "host":
@@ -62,7 +55,7 @@ def two_views(
 
 
 def centre_view(
-  example: Example, source: Source, image_px: int, share: float
+  example: Example, source: sources.Source, image_px: int, share: float
 ) -> Example:
   """The central square of one picture, for evaluation.
 
@@ -79,10 +72,11 @@ def centre_view(
   def place(height, width):
     return host_crops.centre_box(height, width, share)
 
-  (image,) = _resized_cuts(example, source, [place], image_px)
+  example = _fetch(example, source)
+  (image,) = _resized_cuts(example, [place], image_px)
   return {
     "images": host_crops.to_uint8(image),
-    **_identity(example, source),
+    **_identity(example),
   }
 
 
@@ -102,74 +96,86 @@ def _recolour(
   )
 
 
-def _identity(example: Example, source: Source) -> Example:
-  """Which picture it is: `index` and, if labelled, `labels`."""
+def _fetch(example: Example, source: sources.Source) -> Example:
+  """Adds `pixels`, or `encoded` and `plain`, and if labelled `label`."""
   index = example["index"]
-  known = {"index": tf.cast(index, tf.int32)}
-  if isinstance(source, sources.StreamSource):
+  if isinstance(source, sources.ArraySource):
+    pixels = _pixels(source.images.__getitem__, index)
+    return {**example, "pixels": pixels, **_known_label(source, index)}
+  if isinstance(source, sources.EncodedSource):
+    encoded = tf.numpy_function(source.read, [index], tf.string)
+    plain = tf.gather(tf.constant(source.is_plain_jpeg), index)
+    known = {"encoded": encoded, "plain": plain}
+    return {**example, **known, **_known_label(source, index)}
+  if isinstance(source, sources.RecordSource):
+    encoded, label = tf.numpy_function(
+      source.read, [index], (tf.string, tf.int64)
+    )
+    example = {**example, "encoded": encoded}
     if source.labelled:
-      known["labels"] = tf.cast(example["label"], tf.int32)
-  elif source.labels.size:
-    known["labels"] = tf.gather(tf.constant(source.labels), index)
+      example["label"] = tf.ensure_shape(label, ())
+  return {**example, "plain": _looks_plain(example["encoded"])}
+
+
+def _known_label(
+  source: sources.ArraySource | sources.EncodedSource, index: tf.Tensor
+) -> Example:
+  if not sources.is_labelled(source):
+    return {}
+  return {"label": tf.gather(tf.constant(source.labels), index)}
+
+
+def _looks_plain(encoded: tf.Tensor) -> tf.Tensor:
+  """Whether it is a JPEG that TensorFlow decodes; nothing is rotated here."""
+  return tf.cond(
+    tf.io.is_jpeg(encoded),
+    lambda: tf.image.extract_jpeg_shape(encoded)[2] != _CMYK,
+    lambda: False,
+  )
+
+
+def _identity(example: Example) -> Example:
+  """Which picture it is: `index` and, if labelled, `labels`."""
+  known = {"index": tf.cast(example["index"], tf.int32)}
+  if "label" in example:
+    known["labels"] = tf.cast(example["label"], tf.int32)
   return known
 
 
 def _resized_cuts(
-  example: Example, source: Source, places: Sequence[Callable], image_px: int
+  example: Example, places: Sequence[Callable], image_px: int
 ) -> list[tf.Tensor]:
   """Parts of one picture; `places` turn its height and width into boxes."""
 
+  def resized(shape, decode):
+    boxes = [place(shape[0], shape[1]) for place in places]
+    return [host_crops.resize(decode(box), image_px) for box in boxes]
+
   def from_pixels(pixels):
-    shape = tf.shape(pixels)
-    boxes = [place(shape[0], shape[1]) for place in places]
-    cuts = [host_crops.cut(pixels, box) for box in boxes]
-    return [host_crops.resize(cut, image_px) for cut in cuts]
+    return resized(tf.shape(pixels), lambda box: host_crops.cut(pixels, box))
 
-  def from_jpeg():
-    shape = tf.image.extract_jpeg_shape(encoded)
-    boxes = [place(shape[0], shape[1]) for place in places]
-    cuts = [host_crops.decode_cut(encoded, box) for box in boxes]
-    return [host_crops.resize(cut, image_px) for cut in cuts]
-
-  if isinstance(source, sources.ArraySource):
-    return from_pixels(_call(source.images.__getitem__, example["index"]))
-  encoded = _encoded(example, source)
+  if "pixels" in example:
+    return from_pixels(example["pixels"])
+  encoded = tf.ensure_shape(example["encoded"], ())
   return tf.cond(
-    _is_plain_jpeg(example, source, encoded),
-    from_jpeg,
-    lambda: from_pixels(_call(_decode, encoded)),
+    example["plain"],
+    lambda: resized(
+      tf.image.extract_jpeg_shape(encoded),
+      lambda box: host_crops.decode_cut(encoded, box),
+    ),
+    lambda: from_pixels(_pixels(_decode, encoded)),
   )
 
 
-def _call(function: Callable, argument: tf.Tensor) -> tf.Tensor:
-  """Pixels that a Python function has."""
+def _pixels(function: Callable, argument: tf.Tensor) -> tf.Tensor:
+  """The picture [height, width, 3] that a Python function has."""
   pixels = tf.numpy_function(function, [argument], tf.uint8)
-  pixels.set_shape((None, None, 3))
-  return pixels
+  return tf.ensure_shape(pixels, (None, None, 3))
 
 
 def _decode(encoded: bytes) -> np.ndarray:
   try:
     return pictures.decode(encoded)
   except pictures.ERRORS as error:
-    raise ValueError(f"{error}") from error
-
-
-def _encoded(example: Example, source: Source) -> tf.Tensor:
-  if isinstance(source, sources.StreamSource):
-    return example["encoded"]
-  encoded = tf.numpy_function(source.read, [example["index"]], tf.string)
-  encoded.set_shape(())
-  return encoded
-
-
-def _is_plain_jpeg(
-  example: Example, source: Source, encoded: tf.Tensor
-) -> tf.Tensor:
-  if isinstance(source, sources.EncodedSource) and source.is_plain_jpeg.size:
-    return tf.gather(tf.constant(source.is_plain_jpeg), example["index"])
-  return tf.cond(
-    tf.io.is_jpeg(encoded),
-    lambda: tf.image.extract_jpeg_shape(encoded)[2] != _CMYK,
-    lambda: False,
-  )
+    # Whatever it was, TensorFlow passes a ValueError on.
+    raise ValueError(str(error)) from error

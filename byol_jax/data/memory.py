@@ -53,7 +53,7 @@ def decode_all(
 
 def pool(source: sources.ArraySource) -> dict[str, np.ndarray]:
   """What the device keeps: `pool_images`, and `pool_labels` where there are."""
-  if not source.labels.size:
+  if not sources.is_labelled(source):
     return {"pool_images": source.images}
   return {"pool_images": source.images, "pool_labels": source.labels}
 
@@ -124,7 +124,7 @@ def eval_batches(
       "index": index.astype(np.int32),
       "mask": mask,
     }
-    if source.labels.size:
+    if sources.is_labelled(source):
       batch["labels"] = source.labels[index]
     yield batch
 

@@ -25,7 +25,7 @@ _PREFETCHED_BATCHES = 2
 
 
 def train_batches(
-  source: host_views.Source,
+  source: sources.Source,
   views: sources.Views,
   reader: sources.Reader,
   start_step: int,
@@ -56,7 +56,7 @@ def train_batches(
       f"tf.data makes no views for data.views={views.where!r}: choose host or"
       " device."
     )
-  num_images = host_views.source_size(source)
+  num_images = sources.size(source)
   sources.steps_per_epoch(num_images, reader.batch_size)
   sources.log_remainder(num_images, reader.batch_size)
   local_size = sources.local_size(reader)
@@ -74,7 +74,7 @@ def train_batches(
 
 
 def eval_batches(
-  source: host_views.Source,
+  source: sources.Source,
   image_px: int,
   reader: sources.Reader,
   share: float = 0.875,
@@ -96,7 +96,7 @@ def eval_batches(
     ValueError: if the hosts cannot share a batch equally or a picture cannot be
       decoded.
   """
-  num_images = host_views.source_size(source)
+  num_images = sources.size(source)
   local_size = sources.local_size(reader)
 
   def make(example):
@@ -153,14 +153,14 @@ def _stream_epochs(
 
 
 def _in_order(
-  source: host_views.Source, reader: sources.Reader
+  source: sources.Source, reader: sources.Reader
 ) -> tf.data.Dataset:
   """This host's share of all pictures, once."""
   if isinstance(source, sources.StreamSource):
     examples = source.open(None, reader.host, reader.num_hosts)
     return _enumerate(examples, reader, epoch=0)
   positions = tf.data.Dataset.range(
-    reader.host, host_views.source_size(source), reader.num_hosts
+    reader.host, sources.size(source), reader.num_hosts
   )
   return positions.map(lambda index: {"index": index})
 

@@ -34,8 +34,7 @@ class EncodedSource(NamedTuple):
       threads at once.
     name: position to a name for messages.
     is_plain_jpeg: [num_images] bool, an 8-bit RGB or grey JPEG that needs no
-      rotation, so that decoding only the crop is right. [0] when not known
-      beforehand: then the bytes decide, and nothing is rotated.
+      rotation, so that decoding only the crop is right.
   """
 
   num_images: int
@@ -44,6 +43,23 @@ class EncodedSource(NamedTuple):
   read: Callable[[int], bytes]
   name: Callable[[int], str]
   is_plain_jpeg: np.ndarray
+
+
+class RecordSource(NamedTuple):
+  """Random access to encoded pictures whose labels lie beside them.
+
+  Attributes:
+    num_images: how many there are.
+    labelled: whether each has a label.
+    class_names: the name of each class; empty when unlabelled.
+    read: position to the bytes of the encoded file and the label, 0 when
+      unlabelled; may be called by several threads at once.
+  """
+
+  num_images: int
+  labelled: bool
+  class_names: tuple[str, ...]
+  read: Callable[[int], tuple[bytes, int]]
 
 
 class StreamSource(NamedTuple):
@@ -63,6 +79,9 @@ class StreamSource(NamedTuple):
   labelled: bool
   class_names: tuple[str, ...]
   open: Callable[[int | None, int, int], Any]
+
+
+Source = ArraySource | EncodedSource | RecordSource | StreamSource
 
 
 class Reader(NamedTuple):
@@ -94,6 +113,20 @@ class Views(NamedTuple):
   policies: tuple[policies.Policy, policies.Policy]
   image_px: int
   where: str
+
+
+def size(source: Source) -> int:
+  """How many pictures a source has."""
+  if isinstance(source, ArraySource):
+    return len(source.images)
+  return source.num_images
+
+
+def is_labelled(source: Source) -> bool:
+  """Whether each picture of a source has a label."""
+  if isinstance(source, ArraySource | EncodedSource):
+    return bool(source.labels.size)
+  return source.labelled
 
 
 def steps_per_epoch(num_images: int, batch_size: int) -> int:

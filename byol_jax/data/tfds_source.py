@@ -1,0 +1,211 @@
+"""Any image data set that TensorFlow Datasets has prepared, by name and split.
+
+Nothing is downloaded or prepared here: the files must be there, on a disk or in
+a bucket (`gs://`).
+"""
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from tensorflow_datasets.core import read_only_builder
+
+from byol_jax.data import pictures, sources
+
+# The accelerators belong to JAX.
+tf.config.set_visible_devices([], "GPU")
+
+# Files that a shuffled stream reads at once.
+_INTERLEAVED_FILES = 16
+_MANUAL = {
+  "imagenet2012": (
+    " after putting ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar, which"
+    " image-net.org gives to registered researchers, into"
+    " {data_dir}/downloads/manual"
+  )
+}
+
+
+def open_tfds(
+  name: str, split: str, data_dir: str, labelled: bool
+) -> sources.RecordSource | sources.StreamSource:
+  """Opens one split of a prepared data set.
+
+  Args:
+    name: as TFDS writes it: "cifar10", "imagenet2012:5.1.0", "set/config".
+    split: as TFDS writes it: "train", "train[:10000]", "train[10000:]".
+    data_dir: where the data set is prepared; empty for TFDS's own choice.
+    labelled: whether to read the labels.
+
+  Returns:
+    Random access where the files are in the array_record format, and otherwise
+    a stream.
+
+  Raises:
+    ValueError: if the data set is not prepared there, has no such split, no
+      pictures or, when asked for, no labels.
+  """
+  builder = _find(name, data_dir)
+  num_images = _split_size(builder, name, split)
+  image_key, label_key = _keys(builder, name, labelled)
+  class_names = tuple(
+    builder.info.features[label_key].names if labelled else ()
+  )
+  if "array_record" in {
+    file_format.value for file_format in builder.info.available_file_formats()
+  }:
+    read = _reader(builder, split, image_key, label_key)
+    return sources.RecordSource(num_images, labelled, class_names, read)
+  opener = _opener(builder, split, image_key, label_key)
+  return sources.StreamSource(num_images, labelled, class_names, opener)
+
+
+def read_all(
+  source: sources.RecordSource | sources.StreamSource,
+) -> sources.EncodedSource:
+  """Keeps all files, still encoded, in memory, as `memory.decode_all` needs.
+
+  Args:
+    source: a small data set.
+
+  Returns:
+    The same pictures in the same order.
+  """
+  if isinstance(source, sources.StreamSource):
+    records = [
+      (record["encoded"], record.get("label", 0))
+      for record in source.open(None, 0, 1).as_numpy_iterator()
+    ]
+  else:
+    records = [source.read(position) for position in range(source.num_images)]
+  encoded, labels = zip(*records, strict=True)
+  return sources.EncodedSource(
+    num_images=source.num_images,
+    labels=np.array(labels if source.labelled else (), np.int32),
+    class_names=source.class_names,
+    read=encoded.__getitem__,
+    name=lambda position: f"picture {position}",
+    is_plain_jpeg=np.array([_is_plain_jpeg(file) for file in encoded]),
+  )
+
+
+def _is_plain_jpeg(encoded: bytes) -> bool:
+  return pictures.inspect_header(lambda size: encoded[:size])
+
+
+def _find(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
+  try:
+    return read_only_builder.builder_from_files(name, data_dir=data_dir or None)
+  except tfds.core.DatasetNotFoundError as error:
+    raise ValueError(_not_prepared(name, data_dir)) from error
+
+
+def _not_prepared(name: str, data_dir: str) -> str:
+  """How to get the data set, in one sentence."""
+  where = data_dir or "~/tensorflow_datasets"
+  bare_name = name.partition("/")[0].partition(":")[0]
+  manual = _MANUAL.get(bare_name, "").format(data_dir=where)
+  option = f" --data_dir={data_dir}" if data_dir else ""
+  return (
+    f"the TFDS set {name!r} is not prepared in {where}: set data.data_dir or"
+    f" prepare it once by `tfds build {name} --file_format=array_record"
+    f"{option}`{manual}."
+  )
+
+
+def _split_size(
+  builder: tfds.core.DatasetBuilder, name: str, split: str
+) -> int:
+  try:
+    num_images = builder.info.splits[split].num_examples
+  except (ValueError, KeyError) as error:
+    known = ", ".join(sorted(builder.info.splits))
+    raise ValueError(
+      f"the TFDS set {name!r} has no split {split!r}: it has {known}, and parts"
+      " of them such as 'train[:1000]'."
+    ) from error
+  if not num_images:
+    raise ValueError(f"the split {split!r} of the TFDS set {name!r} is empty.")
+  return num_images
+
+
+def _keys(
+  builder: tfds.core.DatasetBuilder, name: str, labelled: bool
+) -> tuple[str, str]:
+  """Names of the features that hold picture and label, "" if unlabelled."""
+  features = dict(builder.info.features.items())
+  images = [
+    key for key, kind in features.items() if type(kind) is tfds.features.Image
+  ]
+  labels = [
+    key
+    for key, kind in features.items()
+    if isinstance(kind, tfds.features.ClassLabel)
+  ]
+  if not images:
+    raise ValueError(
+      f"the TFDS set {name!r} has no pictures: its features are"
+      f" {', '.join(features)}."
+    )
+  if labelled and not labels:
+    raise ValueError(
+      f"the TFDS set {name!r} has no class labels: its features are"
+      f" {', '.join(features)}; set data.labelled to False."
+    )
+  return (
+    _preferred(images, "image"),
+    _preferred(labels, "label") if labelled else "",
+  )
+
+
+def _preferred(keys: list[str], usual: str) -> str:
+  return usual if usual in keys else keys[0]
+
+
+def _reader(builder, split: str, image_key: str, label_key: str):
+  """Random access to encoded pictures and labels."""
+  records = builder.as_data_source(
+    split,
+    decoders={image_key: tfds.decode.SkipDecoding()},
+    file_format="array_record",
+  )
+
+  def read(position):
+    record = records[position]
+    return record[image_key], int(record[label_key]) if label_key else 0
+
+  return read
+
+
+def _opener(builder, split: str, image_key: str, label_key: str):
+  """Streams of encoded pictures and labels, as `StreamSource.open`."""
+  kept = {key: True for key in (image_key, label_key) if key}
+  decoders = tfds.decode.PartialDecoding(
+    kept, decoders={image_key: tfds.decode.SkipDecoding()}
+  )
+
+  def rename(record):
+    example = {"encoded": record[image_key]}
+    if label_key:
+      example["label"] = record[label_key]
+    return example
+
+  def open_stream(seed, host, num_hosts):
+    return builder.as_dataset(
+      split=tfds.even_splits(split, num_hosts)[host],
+      shuffle_files=seed is not None,
+      decoders=decoders,
+      read_config=_read_config(seed),
+    ).map(rename)
+
+  return open_stream
+
+
+def _read_config(seed: int | None) -> tfds.ReadConfig:
+  """The same order again for the same seed, and in file order for none."""
+  return tfds.ReadConfig(
+    shuffle_seed=seed,
+    shuffle_reshuffle_each_iteration=False,
+    interleave_cycle_length=1 if seed is None else _INTERLEAVED_FILES,
+    try_autocache=False,
+    skip_prefetch=True,
+  )

@@ -1,0 +1,232 @@
+"""A tiny data set, prepared by TFDS in both kinds of files."""
+
+import io
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from byol_jax.augment import policies
+from byol_jax.data import memory, pictures, pipeline, sources, tfds_source
+
+_NUM_TRAIN, _NUM_TEST = 20, 7
+_POLICY = policies.Policy(
+  crop_area=(0.2, 1.0),
+  crop_ratio=(1.0, 1.0),
+  flip=0.5,
+  jitter=0.0,
+  brightness=0.0,
+  contrast=0.0,
+  saturation=0.0,
+  hue=0.0,
+  grayscale=0.0,
+  blur=0.0,
+  blur_sigma=(0.1, 2.0),
+  blur_divider=10.0,
+  solarize=0.0,
+  solarize_threshold=0.5,
+)
+_VIEWS = sources.Views((_POLICY, _POLICY), 8, "device")
+
+
+def _jpeg(shade):
+  file = io.BytesIO()
+  Image.new("RGB", (16, 12), (shade, shade, shade)).save(file, "JPEG")
+  file.seek(0)
+  return file
+
+
+class Shades(tfds.core.GeneratorBasedBuilder):
+  """Grey pictures; the label is the parity of the shade's number."""
+
+  VERSION = tfds.core.Version("1.0.0")
+
+  def _info(self):
+    features = {
+      "image": tfds.features.Image(
+        shape=(None, None, 3), encoding_format="jpeg"
+      ),
+      "label": tfds.features.ClassLabel(names=["even", "odd"]),
+      "file_name": tfds.features.Text(),
+    }
+    return tfds.core.DatasetInfo(
+      builder=self, features=tfds.features.FeaturesDict(features)
+    )
+
+  def _split_generators(self, manager):
+    return {
+      "train": self._generate_examples(_NUM_TRAIN),
+      "test": self._generate_examples(_NUM_TEST),
+    }
+
+  def _generate_examples(self, count):
+    for number in range(count):
+      yield (
+        number,
+        {
+          "image": _jpeg(10 * number),
+          "label": number % 2,
+          "file_name": f"{number}.jpg",
+        },
+      )
+
+
+class Words(tfds.core.GeneratorBasedBuilder):
+  """A data set without pictures."""
+
+  VERSION = tfds.core.Version("1.0.0")
+
+  def _info(self):
+    features = {"word": tfds.features.Text()}
+    return tfds.core.DatasetInfo(
+      builder=self, features=tfds.features.FeaturesDict(features)
+    )
+
+  def _split_generators(self, manager):
+    return {"train": iter([(0, {"word": "sea"})])}
+
+  def _generate_examples(self):
+    raise NotImplementedError
+
+
+def _prepare(builder_class, root, file_format):
+  builder_class(
+    data_dir=str(root), file_format=file_format
+  ).download_and_prepare(
+    download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+  )
+  return str(root)
+
+
+@pytest.fixture(scope="module", params=["array_record", "tfrecord"])
+def data_dir(request, tmp_path_factory):
+  root = tmp_path_factory.mktemp(request.param)
+  return _prepare(Shades, root, request.param)
+
+
+def _reader(host=0, num_hosts=1):
+  return sources.Reader(0, 4, host, num_hosts)
+
+
+def _shades(batch):
+  """The picture's number, from its colour."""
+  return np.round(batch["view1"][:, 0, 0, 0] / 10).astype(int)
+
+
+def _train(source, reader, start_step, count):
+  batches = pipeline.train_batches(source, _VIEWS, reader, start_step)
+  return list(itertools.islice(batches, count))
+
+
+def test_open_tfds_gives_random_access_where_it_can(data_dir):
+  source = tfds_source.open_tfds("shades", "train", data_dir, True)
+  random_access = isinstance(source, sources.RecordSource)
+  assert random_access == ("array_record" in data_dir)
+  assert source.num_images == _NUM_TRAIN
+  assert source.class_names == ("even", "odd")
+  assert source.labelled
+
+
+@pytest.mark.parametrize("num_hosts", [1, 2])
+def test_each_epoch_has_each_picture_once(data_dir, num_hosts):
+  source = tfds_source.open_tfds("shades", "train", data_dir, True)
+  orders = [[], []]
+  for host in range(num_hosts):
+    for step, batch in enumerate(
+      _train(source, _reader(host, num_hosts), 0, 10)
+    ):
+      assert len(batch["labels"]) == 4 // num_hosts
+      shades = _shades(batch)
+      np.testing.assert_array_equal(batch["labels"], shades % 2)
+      orders[step // 5].extend(shades)
+  for order in orders:
+    np.testing.assert_array_equal(np.sort(order), np.arange(_NUM_TRAIN))
+  assert orders[0] != orders[1]
+
+
+@pytest.mark.parametrize("step", [2, 6])
+def test_resumed_batches_are_the_same(data_dir, step):
+  source = tfds_source.open_tfds("shades", "train[:18]", data_dir, True)
+  whole = _train(source, _reader(), 0, 8)
+  resumed = _train(source, _reader(), step, 8 - step)
+  for first, second in zip(whole[step:], resumed, strict=True):
+    for name in ("view1", "view2", "index", "labels"):
+      np.testing.assert_array_equal(first[name], second[name])
+
+
+@pytest.mark.parametrize("num_hosts", [1, 2, 4])
+def test_evaluation_shows_each_picture_once(data_dir, num_hosts):
+  source = tfds_source.open_tfds("shades", "test", data_dir, True)
+  seen = []
+  for host in range(num_hosts):
+    reader = _reader(host, num_hosts)
+    batches = list(pipeline.eval_batches(source, 8, reader))
+    assert len(batches) == 2
+    for batch in batches:
+      real = batch["mask"]
+      shades = np.round(batch["images"][real][:, 0, 0, 0] / 10)
+      np.testing.assert_array_equal(batch["labels"][real], shades % 2)
+      seen.extend(shades)
+  np.testing.assert_array_equal(np.sort(seen), np.arange(_NUM_TEST))
+
+
+def test_unlabelled_reading_leaves_labels_out(data_dir):
+  source = tfds_source.open_tfds("shades", "train", data_dir, False)
+  assert source.class_names == ()
+  (batch,) = _train(source, _reader(), 0, 1)
+  assert set(batch) == {"view1", "view2", "index"}
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_read_all_keeps_the_order_of_evaluation(data_dir, labelled):
+  source = tfds_source.open_tfds("shades", "test", data_dir, labelled)
+  kept = tfds_source.read_all(source)
+  assert kept.num_images == _NUM_TEST
+  assert kept.is_plain_jpeg.all()
+  pool = memory.decode_all(kept)
+  shades = np.round(pool.images[:, 0, 0, 0] / 10)
+  np.testing.assert_array_equal(np.sort(shades), np.arange(_NUM_TEST))
+  np.testing.assert_array_equal(pool.labels, shades % 2 if labelled else [])
+  batches = pipeline.eval_batches(source, 8, _reader())
+  first = next(batches)["images"][:, 0, 0, 0]
+  np.testing.assert_array_equal(np.round(first / 10), shades[:4])
+
+
+def test_splits_of_one_set_are_different_pictures(data_dir):
+  parts = [
+    tfds_source.read_all(tfds_source.open_tfds("shades", split, data_dir, True))
+    for split in ("train[:5]", "train[5:]")
+  ]
+  assert [part.num_images for part in parts] == [5, 15]
+  shades = [
+    pictures.decode(part.read(number))[0, 0, 0]
+    for part in parts
+    for number in range(part.num_images)
+  ]
+  assert len(set(shades)) == _NUM_TRAIN
+
+
+def test_set_that_is_not_prepared_is_explained(tmp_path):
+  with pytest.raises(
+    ValueError, match=r"'nothing' is not prepared in .*`tfds build nothing"
+  ):
+    tfds_source.open_tfds("nothing", "train", str(tmp_path), True)
+
+
+def test_manual_download_of_imagenet_is_explained(tmp_path):
+  with pytest.raises(ValueError, match=r"ILSVRC2012_img_train.tar.*manual"):
+    tfds_source.open_tfds("imagenet2012", "train", str(tmp_path), True)
+
+
+@pytest.mark.parametrize("split", ["trian", "train[a:]", "train[50:]"])
+def test_unknown_split_is_named(data_dir, split):
+  with pytest.raises(ValueError, match=r"has no split 't.*test, train"):
+    tfds_source.open_tfds("shades", split, data_dir, True)
+
+
+def test_set_without_pictures_is_named(tmp_path):
+  _prepare(Words, tmp_path, "array_record")
+  with pytest.raises(ValueError, match=r"'words' has no pictures.*word"):
+    tfds_source.open_tfds("words", "train", str(tmp_path), False)
