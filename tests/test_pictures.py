@@ -43,12 +43,12 @@ def test_decode_copies_grey_to_three_channels():
 
 
 def test_decode_scales_16_bits_instead_of_clipping():
-  image = np.array([[0, 256, 32768, 65535]], np.uint16)
+  image = np.array([[0, 256, 32768, 65000, 65535]], np.uint16)
   decoded = pictures.decode(_encode(Image.fromarray(image), "PNG"))
-  # 256 / 257 = 0.996 and 32768 / 257 = 127.5.
-  np.testing.assert_array_equal(decoded[0, [0, 1, 3], 0], [0, 1, 255])
+  # 256 / 257 = 0.996, 65000 / 257 = 252.9 and 32768 / 257 = 127.5.
+  np.testing.assert_array_equal(decoded[0, [0, 1, 3, 4], 0], [0, 1, 253, 255])
   assert decoded[0, 2, 0] in (127, 128)
-  assert decoded.shape == (1, 4, 3)
+  assert decoded.shape == (1, 5, 3)
 
 
 def test_decode_shows_white_through_transparency():

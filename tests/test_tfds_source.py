@@ -91,11 +91,13 @@ class Words(tfds.core.GeneratorBasedBuilder):
     raise NotImplementedError
 
 
-def _prepare(builder_class, root, file_format):
+def _prepare(builder_class, root, file_format, num_shards):
   builder_class(
     data_dir=str(root), file_format=file_format
   ).download_and_prepare(
-    download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+    download_config=tfds.download.DownloadConfig(
+      try_download_gcs=False, num_shards=num_shards
+    )
   )
   return str(root)
 
@@ -103,7 +105,7 @@ def _prepare(builder_class, root, file_format):
 @pytest.fixture(scope="module", params=["array_record", "tfrecord"])
 def data_dir(request, tmp_path_factory):
   root = tmp_path_factory.mktemp(request.param)
-  return _prepare(Shades, root, request.param)
+  return _prepare(Shades, root, request.param, num_shards=5)
 
 
 def _reader(host=0, num_hosts=1):
@@ -227,6 +229,6 @@ def test_unknown_split_is_named(data_dir, split):
 
 
 def test_set_without_pictures_is_named(tmp_path):
-  _prepare(Words, tmp_path, "array_record")
+  _prepare(Words, tmp_path, "array_record", num_shards=1)
   with pytest.raises(ValueError, match=r"'words' has no pictures.*word"):
     tfds_source.open_tfds("words", "train", str(tmp_path), False)
