@@ -1,0 +1,101 @@
+"""LARS as the authors apply it, and which parameters it leaves alone."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import optax
+
+_EXCLUDED = frozenset({"b", "scale", "offset"})
+
+
+def decayed(params: chex.ArrayTree) -> chex.ArrayTree:
+  """Marks the weights; biases and the scales and offsets of norms are not.
+
+  Args:
+    params: Haiku's two-level dict.
+
+  Returns:
+    The same tree of booleans, True where weight decay and the LARS ratio apply
+    (paper, "Optimization"; the rest trains at the plain learning rate).
+  """
+  return {
+    module: {name: name not in _EXCLUDED for name in leaves}
+    for module, leaves in params.items()
+  }
+
+
+def lars(
+  learning_rate: optax.Schedule,
+  weight_decay: float,
+  momentum: float,
+  trust_coefficient: float,
+  clip_trust: bool = False,
+) -> optax.GradientTransformation:
+  """Layer-wise adaptive rate scaling (arXiv 1708.03888), in the authors' order.
+
+  The gradient takes weight decay, then the trust ratio, then enters the
+  momentum; the rate multiplies last. `optax.lars` puts the rate into the
+  momentum, which differs as soon as the rate changes.
+
+  Args:
+    learning_rate: schedule of the step.
+    weight_decay: multiplies the weights and is added to their gradient.
+    momentum: decay of the accumulated update, 0.9 in the paper.
+    trust_coefficient: 1e-3 in the paper.
+    clip_trust: never scale a weight's update up past the plain learning rate
+      (the "LARC clip" of solo-learn's CIFAR recipe; off in the paper).
+
+  Returns:
+    An optax transformation whose state holds one momentum tree and the step.
+  """
+  ratio = optax.scale_by_trust_ratio(trust_coefficient=trust_coefficient)
+  if clip_trust:
+    ratio = _clipped_trust_ratio(trust_coefficient, learning_rate)
+  return optax.chain(
+    optax.add_decayed_weights(weight_decay, mask=decayed),
+    optax.masked(ratio, decayed),
+    optax.trace(decay=momentum),
+    optax.scale_by_learning_rate(learning_rate),
+  )
+
+
+def sgd(
+  learning_rate: optax.Schedule, weight_decay: float, momentum: float
+) -> optax.GradientTransformation:
+  """Momentum SGD with coupled weight decay on every parameter (PyTorch's)."""
+  return optax.chain(
+    optax.add_decayed_weights(weight_decay),
+    optax.trace(decay=momentum),
+    optax.scale_by_learning_rate(learning_rate),
+  )
+
+
+def adamw(
+  learning_rate: optax.Schedule, weight_decay: float
+) -> optax.GradientTransformation:
+  """AdamW that spares biases and norms from weight decay."""
+  return optax.adamw(learning_rate, weight_decay=weight_decay, mask=decayed)
+
+
+def _clipped_trust_ratio(
+  trust_coefficient: float, learning_rate: optax.Schedule
+) -> optax.GradientTransformation:
+  """The trust ratio, at most the learning rate, over the learning rate."""
+
+  def init(params):
+    del params
+    return optax.ScaleByScheduleState(count=jnp.zeros([], jnp.int32))
+
+  def update(updates, state, params):
+    rate = jnp.maximum(learning_rate(state.count), 1e-12)
+
+    def scale(update, param):
+      norm, size = jnp.linalg.norm(update), jnp.linalg.norm(param)
+      usable = (norm > 0.0) & (size > 0.0)
+      ratio = trust_coefficient * size / jnp.where(usable, norm, 1.0)
+      return update * jnp.where(usable, jnp.minimum(ratio / rate, 1.0), 1.0)
+
+    scaled = jax.tree.map(scale, updates, params)
+    return scaled, optax.ScaleByScheduleState(count=state.count + 1)
+
+  return optax.GradientTransformation(init, update)
