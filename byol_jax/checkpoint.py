@@ -24,6 +24,10 @@ _PACKAGES = ("jax", "jaxlib", "dm-haiku", "optax", "numpy", "orbax-checkpoint")
 _MAX_NAMED = 5
 
 
+class CheckpointError(ValueError):
+  """A checkpoint that does not fit, said in one sentence."""
+
+
 class _Leaf(NamedTuple):
   """What has to agree before an array is restored."""
 
@@ -97,7 +101,7 @@ def restore(
     The tree as it was saved, of NumPy arrays.
 
   Raises:
-    ValueError: the checkpoint has other keys, shapes or types.
+    CheckpointError: the checkpoint has other keys, shapes or types.
   """
   place = f"Checkpoint {step} in {manager.directory}"
   saved = _leaves(manager.item_metadata(step)["state"].tree)
@@ -130,19 +134,19 @@ def load_params(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
     tuples dicts) and the config that made it.
 
   Raises:
-    ValueError: there is no whole checkpoint at this path.
+    CheckpointError: there is no whole checkpoint at this path.
   """
   inner = os.path.join(path, FOLDER)
   folder = os.path.abspath(inner if os.path.isdir(inner) else path)
   if not os.path.isdir(folder):
-    raise ValueError(f"{path} is not a folder with checkpoints.")
+    raise CheckpointError(f"{path} is not a folder with checkpoints.")
   options = ocp.CheckpointManagerOptions(create=False)
   with ocp.CheckpointManager(
     folder, options=options, handler_registry=_handlers()
   ) as manager:
     step = manager.latest_step()
     if step is None:
-      raise ValueError(f"There is no finished checkpoint in {folder}.")
+      raise CheckpointError(f"There is no finished checkpoint in {folder}.")
     items = ocp.args.Composite(
       state=ocp.args.StandardRestore(), config=ocp.args.JsonRestore()
     )
@@ -193,7 +197,7 @@ def _check_same(
     named = "; ".join(differences[:_MAX_NAMED])
     more = len(differences) - _MAX_NAMED
     rest = f"; and {more} more differences" if more > 0 else ""
-    raise ValueError(f"{place} belongs to another network: {named}{rest}.")
+    raise CheckpointError(f"{place} belongs to another network: {named}{rest}.")
 
 
 def _text(leaf: _Leaf) -> str:

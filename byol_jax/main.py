@@ -15,11 +15,13 @@ import ml_collections
 from absl import app, flags
 from ml_collections.config_flags import config_flags
 
+from byol_jax import checkpoint, describe, inputs, parallel, pretrain, schema
 from byol_jax import config as config_lib
-from byol_jax import parallel, pretrain, schema
 
 # Exit code of a wrong flag or setting: nothing was begun.
 _REFUSED = 2
+# The run cannot go on by itself; and what a shell gives for Ctrl-C.
+_FAILED, _STOPPED = 1, 130
 # A config is a program: what may go wrong while it is run or overridden.
 _CONFIG_ERRORS = (
   flags.Error,
@@ -79,13 +81,19 @@ def main(argv: Sequence[str]) -> None:
       values.coordinator_address, values.num_processes, values.process_id
     )
     config_lib.validate(values.config, parallel.num_devices())
+    if values.dry_run:
+      print(describe.describe(values.config))
+      return
+    data = inputs.open_inputs(values.config)
   except ValueError as error:
-    _refuse(str(error))
-  if values.dry_run:
-    print(pretrain.describe(values.config))
-    return
+    _end(_REFUSED, str(error))
   workdir = values.workdir or default_workdir(values["config"].config_filename)
-  pretrain.run(values.config, workdir)
+  try:
+    pretrain.run(values.config, data, workdir)
+  except (checkpoint.CheckpointError, FloatingPointError) as error:
+    _end(_FAILED, str(error))
+  except KeyboardInterrupt:
+    _end(_STOPPED, f"Stopped; the same command continues from {workdir}.")
 
 
 def _define_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
@@ -148,9 +156,13 @@ def _sentence(error: Exception) -> str:
 
 
 def _refuse(reason: str) -> NoReturn:
+  _end(_REFUSED, reason)
+
+
+def _end(code: int, reason: str) -> NoReturn:
   """Ends the program with one line."""
   print(f"byol_jax: {' '.join(reason.split())}", file=sys.stderr)
-  sys.exit(_REFUSED)
+  sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -128,6 +128,7 @@ RULES: Mapping[str, Rule] = {
     "resnet8",
     "resnet20",
     "tiny_resnet",
+    "one_conv",
   ),
   "network.width_multiplier": _count(1),
   "network.stem": _choice("imagenet", "cifar"),

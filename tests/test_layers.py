@@ -16,12 +16,15 @@ MODULES = sorted(
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
 
 LAYERS = {
-  "main": 6,
-  "preview": 6,
-  "pretrain": 5,
+  "main": 7,
+  "preview": 7,
+  "pretrain": 6,
+  "describe": 6,
   "evaluation": 5,
+  "assembly": 5,
   "config": 5,
   "loop": 4,
+  "inputs": 4,
   "byol": 3,
   "knn": 3,
   "data": 3,

@@ -1,0 +1,110 @@
+"""Turns a config into the parts of a run: network, optimizer, step counts."""
+
+from typing import NamedTuple
+
+import ml_collections
+import optax
+
+from byol_jax import byol, loop, optimizers, schedules
+from byol_jax.networks import network
+
+# Base learning rates count per so many images (paper, "Optimization").
+_RATE_UNIT = 256
+
+
+class Durations(NamedTuple):
+  """What the epochs of a config are in steps.
+
+  Attributes:
+    num_steps: of the whole run, epochs * images // batch as in the released
+      code, whose epochs count the pictures that the last batch drops.
+    num_warmup_steps: of the learning rate.
+    peak_rate: learning rate after the warm-up.
+  """
+
+  num_steps: int
+  num_warmup_steps: int
+  peak_rate: float
+
+
+def network_spec(
+  config: ml_collections.ConfigDict, num_classes: int
+) -> network.Spec:
+  """Shape of the network, as plain values."""
+  return network.Spec(num_classes=num_classes, **config.network)
+
+
+def durations(config: ml_collections.ConfigDict, num_images: int) -> Durations:
+  """Steps and scaled rate.
+
+  Args:
+    config: a validated config.
+    num_images: size of the training split.
+
+  Returns:
+    The derived numbers.
+
+  Raises:
+    ValueError: the run is shorter than one step, or its warm-up fills it.
+  """
+  training = config.training
+  num_steps = int(training.num_epochs * num_images // training.batch_size)
+  warmup = int(training.warmup_epochs * num_images // training.batch_size)
+  if warmup >= num_steps:
+    raise ValueError(
+      f"training.num_epochs={training.num_epochs:g} of {num_images} images make"
+      f" {num_steps} steps, which leaves none after {warmup} warm-up steps."
+    )
+  scale = training.batch_size / _RATE_UNIT
+  peak_rate = config.optimizer.base_learning_rate * scale
+  return Durations(num_steps, warmup, peak_rate)
+
+
+def plan(config: ml_collections.ConfigDict, num_images: int) -> loop.Plan:
+  """Periods of the loop, in steps."""
+  batch_size = config.training.batch_size
+
+  def period(epochs):
+    return max(1, round(epochs * num_images / batch_size)) if epochs else 0
+
+  return loop.Plan(
+    num_steps=durations(config, num_images).num_steps,
+    images_per_step=batch_size,
+    log_every=config.log_every,
+    evaluate_every=period(config.evaluation.every_epochs),
+    checkpoint_every=period(config.checkpoint.every_epochs),
+    keep=config.checkpoint.keep,
+  )
+
+
+def make_schedules(
+  config: ml_collections.ConfigDict, lengths: Durations
+) -> byol.Schedules:
+  """Learning rate and target decay."""
+  decay = schedules.target_decay(config.target.base_decay, lengths.num_steps)
+  if config.target.constant:
+    decay = optax.constant_schedule(config.target.base_decay)
+  rate = schedules.learning_rate(
+    lengths.peak_rate, lengths.num_steps, lengths.num_warmup_steps
+  )
+  return byol.Schedules(rate, decay)
+
+
+def make_optimizer(
+  config: ml_collections.ConfigDict, learning_rate: optax.Schedule
+) -> optax.GradientTransformation:
+  """LARS, SGD or AdamW."""
+  optimizer = config.optimizer
+  if optimizer.name == "lars":
+    return optimizers.lars(
+      learning_rate,
+      optimizer.weight_decay,
+      optimizer.momentum,
+      optimizer.trust_coefficient,
+      optimizer.clip_trust,
+    )
+  if optimizer.name == "sgd":
+    return optimizers.sgd(
+      learning_rate, optimizer.weight_decay, optimizer.momentum
+    )
+  return optimizers.adamw(learning_rate, optimizer.weight_decay)

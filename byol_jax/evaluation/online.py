@@ -1,0 +1,71 @@
+"""What is measured while a network trains: classifier, k-NN, rank."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from byol_jax import knn, metrics
+from byol_jax.evaluation.features import Features
+
+# Queries at once: bounds the matrix of cosines.
+_CHUNK = 256
+# Pictures for the effective rank: its cost grows with their number.
+_MAX_RANK_IMAGES = 2000
+
+
+class KNN(NamedTuple):
+  """Settings of the nearest-neighbour classifier.
+
+  Attributes:
+    num_neighbours: how many vote.
+    temperature: of the votes' weights.
+  """
+
+  num_neighbours: int
+  temperature: float
+
+
+def scores(
+  test: Features, bank: Features | None, num_classes: int, settings: KNN
+) -> dict[str, float]:
+  """Scores a network's features of the test pictures.
+
+  Args:
+    test: features of the test split.
+    bank: features of training pictures, None for no k-NN.
+    num_classes: 0 when unlabelled, then only the rank is given.
+    settings: of the k-NN.
+
+  Returns:
+    `test_top1` and `test_top5` of the online classifier and `test_knn_top1`,
+    shares in [0, 1], as far as they exist; `test_effective_rank`, directions.
+  """
+  found = {}
+  if num_classes and test.logits.size:
+    for k in (1, 5):
+      right = metrics.in_top_k(test.logits, test.labels, k)
+      found[f"test_top{k}"] = float(np.mean(right))
+  if num_classes and bank is not None:
+    found["test_knn_top1"] = knn_top1(test, bank, num_classes, settings)
+  some = test.representation[:_MAX_RANK_IMAGES]
+  found["test_effective_rank"] = float(metrics.effective_rank(some))
+  return found
+
+
+def knn_top1(
+  test: Features, bank: Features, num_classes: int, settings: KNN
+) -> float:
+  """Share of test pictures whose nearest training pictures vote right."""
+  right = 0
+  for start in range(0, len(test.labels), _CHUNK):
+    rows = slice(start, start + _CHUNK)
+    found = knn.votes(
+      test.representation[rows],
+      bank.representation,
+      bank.labels,
+      num_classes=num_classes,
+      num_neighbours=min(settings.num_neighbours, len(bank.labels)),
+      temperature=settings.temperature,
+    )
+    right += int(np.sum(metrics.in_top_k(found, test.labels[rows], 1)))
+  return right / len(test.labels)

@@ -1,0 +1,126 @@
+"""Scores while a network trains, and the table at the end of its run."""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import ml_collections
+
+from byol_jax import checkpoint, inputs, parallel
+from byol_jax.data import sources
+from byol_jax.evaluation import features, online, probe
+from byol_jax.types import Variables
+
+
+def online_scores(
+  config: ml_collections.ConfigDict,
+  data: inputs.Inputs,
+  encode: features.Encode,
+  variables: Variables,
+) -> dict[str, float]:
+  """Scores the online network on the test split.
+
+  Args:
+    config: a validated config.
+    data: the opened data, with a test split.
+    encode: from `features.make_encode`.
+    variables: of the online network, replicated.
+
+  Returns:
+    As `online.scores`.
+  """
+  count = config.evaluation.knn_images
+  test, bank = _test_and_bank(config, data, encode, variables, count)
+  return online.scores(test, bank, data.num_classes, _knn(config))
+
+
+def finish(
+  config: ml_collections.ConfigDict,
+  data: inputs.Inputs,
+  encode: features.Encode,
+  networks: Mapping[str, Variables],
+  workdir: str,
+) -> dict[str, Any]:
+  """Compares networks with each other and with plain features, and reports.
+
+  Args:
+    config: a validated config; `evaluation.baselines` adds pixels and colours.
+    data: the opened data.
+    encode: from `features.make_encode`.
+    networks: replicated online variables by name.
+    workdir: where `summary.json` goes.
+
+  Returns:
+    What `summary.json` holds: `scores` by name of the features, shares in
+    [0, 1] (none without labels, test split or probe images), `checkpoint`,
+    `seed` and `device`.
+  """
+  rows = {}
+  if data.test and data.num_classes and config.evaluation.probe_images:
+    kinds = [(name, encode, variables) for name, variables in networks.items()]
+    if config.evaluation.baselines:
+      kinds += [(name, x, None) for name, x in features.plain_encodes().items()]
+    for name, function, variables in kinds:
+      rows[name] = _row(config, data, function, variables)
+  results = {
+    "scores": rows,
+    "checkpoint": os.path.join(workdir, checkpoint.FOLDER),
+    "seed": config.seed,
+    "device": f"{parallel.num_devices()} x {jax.devices()[0].device_kind}",
+  }
+  if parallel.host() == 0:
+    _report(results, workdir)
+  return results
+
+
+def _row(config, data, encode, variables) -> dict[str, float]:
+  """k-NN and linear accuracy of one kind of features."""
+  count = config.evaluation.probe_images
+  test, bank = _test_and_bank(config, data, encode, variables, count)
+  return {
+    "knn_top1": online.knn_top1(test, bank, data.num_classes, _knn(config)),
+    "linear_top1": probe.linear_top1(bank, test, config.seed),
+  }
+
+
+def _test_and_bank(config, data, encode, variables, count):
+  """Features of the test split and of `count` training pictures, or None."""
+
+  def of(source, limit=None):
+    batches = inputs.eval_batches(data, source, config.evaluation.batch_size)
+    return features.extract(encode, variables, batches, limit)
+
+  bank = None
+  if count and data.num_classes:
+    chosen = inputs.subset(data.train, count, config.seed)
+    bank = of(chosen, min(count, sources.size(data.train)))
+  return of(data.test), bank
+
+
+def _knn(config: ml_collections.ConfigDict) -> online.KNN:
+  evaluation = config.evaluation
+  return online.KNN(evaluation.knn_neighbours, evaluation.knn_temperature)
+
+
+def _report(results: Mapping[str, Any], workdir: str) -> None:
+  """Writes `summary.json`, whole or not at all, and prints the table."""
+  path = os.path.join(workdir, "summary.json")
+  with open(path + ".tmp", "w", encoding="utf-8") as file:
+    json.dump(results, file, indent=2)
+  os.replace(path + ".tmp", path)
+  if results["scores"]:
+    print(table(results["scores"]))
+  print(f"Checkpoint: {results['checkpoint']}; these numbers: {path}.")
+
+
+def table(rows: Mapping[str, Mapping[str, float]]) -> str:
+  """Scores as text, in per cent, a line for each kind of features."""
+  columns = list(next(iter(rows.values())))
+  width = max(map(len, rows))
+  lines = [" " * width + "".join(f"{column:>14}" for column in columns)]
+  for name, scores in rows.items():
+    cells = "".join(f"{100.0 * scores[column]:14.1f}" for column in columns)
+    lines.append(f"{name:<{width}}{cells}")
+  return "\n".join(lines)

@@ -1,0 +1,180 @@
+"""Opens the data that a config names and puts batches onto the devices."""
+
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+from typing import NamedTuple
+
+import ml_collections
+import numpy as np
+
+from byol_jax import parallel
+from byol_jax.augment import policies
+from byol_jax.data import folder, memory, photo_patches, sources
+from byol_jax.types import Batch
+
+
+class Inputs(NamedTuple):
+  """The pictures of a run.
+
+  Attributes:
+    train: source of the training split.
+    test: source of the test split, None without one.
+    views: how pictures become views.
+    num_classes: 0 when unlabelled.
+    reads: `data.memory` or `data.pipeline`, which make batches of the sources.
+  """
+
+  train: sources.Source
+  test: sources.Source | None
+  views: sources.Views
+  num_classes: int
+  reads: ModuleType
+
+
+def open_inputs(config: ml_collections.ConfigDict) -> Inputs:
+  """Opens the training and the test split.
+
+  Args:
+    config: a validated config.
+
+  Returns:
+    The opened splits; decoded into memory only if `data.views` says so.
+
+  Raises:
+    ValueError: the data is missing, empty or corrupt, in one sentence.
+  """
+  train, test = _open_splits(config.data)
+  view1, view2 = (
+    policies.Policy(**config.augment[name]) for name in ("view1", "view2")
+  )
+  views = sources.Views((view1, view2), config.data.image_px, config.data.views)
+  if views.where == "memory":
+    reads, train, test = memory, _decoded(train), _decoded(test)
+  else:
+    # TensorFlow takes seconds to import: only those who need it wait.
+    from byol_jax.data import pipeline as reads
+  num_classes = len(train.class_names) if config.data.labelled else 0
+  return Inputs(train, test, views, num_classes, reads)
+
+
+def size_and_classes(config: ml_collections.ConfigDict) -> tuple[int, int]:
+  """Number of training pictures and of classes (0 when unlabelled).
+
+  Raises:
+    ValueError: as `open_inputs`.
+  """
+  train, _ = _open_splits(config.data)
+  num_classes = len(train.class_names) if config.data.labelled else 0
+  return sources.size(train), num_classes
+
+
+def train_batches(
+  inputs: Inputs, seed: int, batch_size: int, first_step: int
+) -> Iterator[Batch]:
+  """Training batches on the devices, from a step on, without end.
+
+  Args:
+    inputs: the opened data.
+    seed: of the order and the host's draws.
+    batch_size: images a step, all devices together.
+    first_step: step of the first batch.
+
+  Returns:
+    What the views are made of, [local_devices, batch, ...]; with
+    `views.where == "memory"` the whole pool is part of every batch.
+  """
+  batches = inputs.reads.train_batches(
+    inputs.train, inputs.views, _reader(seed, batch_size), first_step
+  )
+  pool = {}
+  if inputs.views.where == "memory":
+    pool = parallel.replicate(memory.pool(inputs.train))
+  return parallel.prefetch(batches, lambda x: {**pool, **parallel.shard(x)})
+
+
+def eval_batches(
+  inputs: Inputs, source: sources.Source, batch_size: int
+) -> Iterator[Mapping[str, np.ndarray]]:
+  """One pass over a split in order, this host's share, on the host."""
+  reader = _reader(0, batch_size)
+  return inputs.reads.eval_batches(source, inputs.views.image_px, reader)
+
+
+def subset(source: sources.Source, count: int, seed: int) -> sources.Source:
+  """Some pictures of a source, the same for the same seed.
+
+  Args:
+    source: any; of a stream, all is returned: its reader has to stop early.
+    count: how many, at most.
+    seed: of the choice.
+
+  Returns:
+    A source of `min(count, size)` pictures.
+  """
+  size = sources.size(source)
+  if count >= size or isinstance(source, sources.StreamSource):
+    return source
+  chosen = np.random.default_rng(seed).permutation(size)[:count]
+  if isinstance(source, sources.ArraySource):
+    return source._replace(
+      images=source.images[chosen], labels=_rows(source.labels, chosen)
+    )
+  whole = source
+  part = source._replace(
+    num_images=count, read=lambda position: whole.read(chosen[position])
+  )
+  if isinstance(source, sources.EncodedSource):
+    part = part._replace(
+      labels=_rows(source.labels, chosen),
+      name=lambda position: whole.name(chosen[position]),
+      is_plain_jpeg=_rows(source.is_plain_jpeg, chosen),
+    )
+  return part
+
+
+def _rows(x: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+  """The chosen rows, or the empty array that stands for nothing known."""
+  return x[chosen] if x.size else x
+
+
+def _reader(seed: int, batch_size: int) -> sources.Reader:
+  return sources.Reader(seed, batch_size, parallel.host(), parallel.num_hosts())
+
+
+def _decoded(source: sources.Source | None) -> sources.Source | None:
+  if isinstance(source, sources.EncodedSource):
+    return memory.decode_all(source)
+  return source
+
+
+def _open_splits(data) -> tuple[sources.Source, sources.Source | None]:
+  """Training source, and test source where the config names one."""
+  if data.source == "photo_patches":
+    return photo_patches.load("train"), photo_patches.load("test")
+  if data.source == "folder":
+    return _open_folders(data)
+  from byol_jax.data import tfds_source
+
+  def open_split(split):
+    return tfds_source.open_tfds(
+      data.tfds_name, split, data.data_dir, data.labelled
+    )
+
+  test = open_split(data.test_split) if data.test_split else None
+  return open_split(data.train_split), test
+
+
+def _open_folders(data) -> tuple[sources.Source, sources.Source | None]:
+  train = folder.open_pictures(
+    data.train_path, data.train_prefix, data.labelled, data.corrupt
+  )
+  if not data.test_path:
+    return train, None
+  test = folder.open_pictures(
+    data.test_path,
+    data.test_prefix,
+    data.labelled,
+    data.corrupt,
+    train.class_names,
+  )
+  return train, test

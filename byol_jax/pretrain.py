@@ -1,0 +1,165 @@
+"""Pretraining: assembles the parts and hands them to the loop."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import ml_collections
+
+from byol_jax import assembly, byol, checkpoint, inputs, loop, parallel
+from byol_jax.augment import views
+from byol_jax.data import sources
+from byol_jax.evaluation import features, summary
+from byol_jax.networks import network
+from byol_jax.types import Batch, Metrics, Variables
+
+
+class Parts(NamedTuple):
+  """The pure functions of a run, per device.
+
+  Attributes:
+    init: a batch to the state at step 0.
+    step: (state, batch) to (state, metrics).
+    net: the network.
+  """
+
+  init: Callable[[Batch], byol.State]
+  step: Callable[[byol.State, Batch], tuple[byol.State, Metrics]]
+  net: network.Network
+
+
+def make_parts(
+  config: ml_collections.ConfigDict,
+  num_images: int,
+  num_classes: int,
+  pair: sources.Views,
+) -> Parts:
+  """Builds everything that runs on the devices.
+
+  Args:
+    config: a validated config.
+    num_images: size of the training split.
+    num_classes: of the training split, 0 when unlabelled.
+    pair: how pictures become views.
+
+  Returns:
+    Functions to be mapped over `parallel.AXIS`. All randomness comes from
+    `config.seed` and the state's step.
+  """
+  lengths = assembly.durations(config, num_images)
+  schedules = assembly.make_schedules(config, lengths)
+  optimizer = assembly.make_optimizer(config, schedules.learning_rate)
+  spec = assembly.network_spec(config, num_classes)
+  net = network.make_network(spec, parallel.AXIS)
+  make_views = _view_maker(pair)
+  update = byol.make_update(
+    net, optimizer, schedules, config.training.micro_batches
+  )
+
+  def keys():
+    return jax.random.split(jax.random.key(config.seed))
+
+  def init(batch):
+    init_key, views_key = keys()
+    images = make_views(batch, views_key)["view1"]
+    return byol.init_state(net, optimizer, init_key, images)
+
+  def step(state, batch):
+    _, views_key = keys()
+    key = jax.random.fold_in(views_key, state.step)
+    return update(state, make_views(batch, key), key)
+
+  return Parts(init, step, net)
+
+
+def run(
+  config: ml_collections.ConfigDict, data: inputs.Inputs, workdir: str
+) -> dict[str, Any]:
+  """Trains, evaluates and says what was reached.
+
+  Args:
+    config: a validated config.
+    data: from `inputs.open_inputs`.
+    workdir: folder of checkpoints, metrics and summary; one that has a
+      checkpoint is continued.
+
+  Returns:
+    What `summary.json` in the workdir holds.
+
+  Raises:
+    ValueError: the data or a checkpoint does not fit the config.
+    FloatingPointError: the loss is not a number any more.
+  """
+  num_images = sources.size(data.train)
+  parts = make_parts(config, num_images, data.num_classes, data.views)
+  first = parallel.pmap(parts.init)
+  batch_size = config.training.batch_size
+  encode = features.make_encode(parts.net)
+
+  def batches(step):
+    return inputs.train_batches(data, config.seed, batch_size, step)
+
+  def init():
+    return _begin_from(config.init_from, first(next(batches(0))))
+
+  def evaluate(state):
+    return summary.online_scores(config, data, encode, state.online)
+
+  job = loop.Job(
+    init=init,
+    step=parallel.pmap(parts.step, donate=True),
+    batches=batches,
+    evaluate=evaluate if data.test else lambda state: {},
+    config_json=config.to_json_best_effort(),
+  )
+  state = loop.run(job, assembly.plan(config, num_images), workdir)
+  networks = {"BYOL": state.online}
+  if config.evaluation.baselines:
+    networks["untrained"] = init().online
+  return summary.finish(config, data, encode, networks, workdir)
+
+
+def _view_maker(pair: sources.Views) -> Callable:
+  """The part of the augmentation that the device does."""
+  if pair.where == "memory":
+    return lambda batch, key: views.views_from_pool(
+      batch, key, pair.policies, pair.image_px
+    )
+  if pair.where == "device":
+    return lambda batch, key: views.views_from_crops(batch, key, pair.policies)
+  return lambda batch, key: batch
+
+
+def _begin_from(path: str, state: byol.State) -> byol.State:
+  """Takes over the weights of another run, if one is named.
+
+  The classifier stays fresh, since the classes may be others, and so do the
+  optimizer's state and the step.
+  """
+  if not path:
+    return state
+  saved, _ = checkpoint.load_params(path)
+  own = parallel.first(state)
+  online, target = (
+    Variables(
+      params=_taken(saved[name]["params"], getattr(own, name).params, path),
+      stats=_taken(saved[name]["stats"], getattr(own, name).stats, path),
+    )
+    for name in ("online", "target")
+  )
+  return parallel.replicate(own._replace(online=online, target=target))
+
+
+def _taken(saved: Mapping, own: Mapping, path: str) -> dict:
+  """`own` with every module but the classifier from `saved`."""
+  found = {}
+  for module, leaves in own.items():
+    shapes = {name: x.shape for name, x in leaves.items()}
+    theirs = {name: x.shape for name, x in saved.get(module, {}).items()}
+    if module != "classifier" and shapes != theirs:
+      raise checkpoint.CheckpointError(
+        f"init_from={path} holds another network: {module} is {theirs} there"
+        f" and {shapes} here."
+      )
+    found[module] = leaves if module == "classifier" else saved[module]
+  return found
