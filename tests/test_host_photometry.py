@@ -1,5 +1,6 @@
 """The host's crops and colours against the device's."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -27,6 +28,10 @@ _POLICY = policies.Policy(
 )
 _ONLY = _POLICY._replace(jitter=0.0, grayscale=0.0, blur=0.0, solarize=0.0)
 _TOLERANCE = 1.0 / 255.0
+_apply = jax.jit(photometry.apply, static_argnums=(2, 3))
+_box = jax.jit(crops.box)
+_crop_and_resize = jax.jit(crops.crop_and_resize, static_argnums=2)
+_centre_crop = jax.jit(crops.centre_crop, static_argnums=(1, 2))
 
 
 def _images(count=24, size=20):
@@ -50,7 +55,7 @@ def _uniforms(count=24):
 
 def _on_device(images, uniforms, policy, radius):
   draw = policies.photometry_draw(jnp.asarray(uniforms), policy)
-  return np.asarray(photometry.apply(jnp.asarray(images), draw, radius, 0.5))
+  return np.asarray(_apply(jnp.asarray(images), draw, radius, 0.5))
 
 
 def _on_host(image, uniforms, policy, radius):
@@ -112,7 +117,7 @@ def test_blur_of_a_point_is_the_gaussian():
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (37, 61), (60, 5)])
 def test_random_box_equals_the_device(height, width):
   uniforms = _uniforms(200)
-  device = crops.box(
+  device = _box(
     policies.crop_draw(jnp.asarray(uniforms), _POLICY), height, width
   )
   host = [
@@ -130,8 +135,8 @@ def test_crop_equals_the_device(image_px):
   images = np.round(_images() * 255).astype(np.uint8)
   uniforms = _uniforms()
   draw = policies.crop_draw(jnp.asarray(uniforms), _POLICY._replace(flip=0.0))
-  box = crops.box(draw, 20, 20)
-  device = crops.crop_and_resize(jnp.asarray(images), box, image_px)
+  box = _box(draw, 20, 20)
+  device = _crop_and_resize(jnp.asarray(images), box, image_px)
 
   def crop(image, numbers):
     box = host_crops.random_box(policies.crop_draw(numbers, _POLICY), 20, 20)
@@ -151,7 +156,7 @@ def test_centre_box_equals_the_device(height, width, share):
   )
   box = host_crops.centre_box(tf.constant(height), tf.constant(width), share)
   host = host_crops.resize(host_crops.cut(tf.constant(image), box), 16) / 255.0
-  device = crops.centre_crop(jnp.asarray(image[None]), 16, share)[0]
+  device = _centre_crop(jnp.asarray(image[None]), 16, share)[0]
   np.testing.assert_allclose(host, device, rtol=0, atol=_TOLERANCE)
 
 

@@ -210,9 +210,16 @@ def test_device_views_are_the_rounded_crops(encoded):
   )
 
 
+@pytest.fixture(scope="module")
+def whole_squares(encoded):
+  """The evaluation's pictures when nothing is cut off the shorter side."""
+  reader = _reader(batch_size=9)
+  (batch,) = pipeline.eval_batches(encoded, 8, reader, share=1.0)
+  return batch["images"]
+
+
 @pytest.mark.parametrize("kind", _KINDS)
-def test_pictures_of_every_kind_are_decoded_alike(encoded, kind):
-  """The evaluation's whole square against Pillow, to a few shades."""
+def test_pictures_of_every_kind_are_decoded_alike(encoded, whole_squares, kind):
   number = sorted(_KINDS).index(kind)
   image = pictures.decode(encoded.read(number)).astype(np.float32)
   height, width = image.shape[:2]
@@ -220,10 +227,8 @@ def test_pictures_of_every_kind_are_decoded_alike(encoded, kind):
   top, left = (height - side + 1) // 2, (width - side + 1) // 2
   square = image[top : top + side, left : left + side]
   expected = tf.image.resize(square, (8, 8), method="bicubic")
-  reader = _reader(batch_size=9)
-  (batch,) = pipeline.eval_batches(encoded, 8, reader, share=1.0)
-  np.testing.assert_allclose(batch["images"][number], expected, atol=3)
-  assert batch["images"][number].std() > 10
+  assert whole_squares[number].std() > 10
+  np.testing.assert_allclose(whole_squares[number], expected, atol=3)
 
 
 @pytest.mark.parametrize(("subsampling", "num_equal"), [(0, 47), (2, 46)])

@@ -20,6 +20,26 @@ def test_steps_per_epoch_names_a_set_smaller_than_a_batch():
     sources.steps_per_epoch(31, 32)
 
 
+def test_log_remainder_speaks_only_of_what_is_left_out(caplog):
+  sources.log_remainder(96, 32)
+  assert not caplog.records
+  sources.log_remainder(100, 32)
+  assert "leaves out 4 of 100 images" in caplog.text
+
+
+def test_size_and_labels_of_each_kind_of_source():
+  images, labels = np.zeros((3, 4, 4, 3), np.uint8), np.zeros(3, np.int32)
+  arrays = sources.ArraySource(images, labels, ("a",))
+  encoded = sources.EncodedSource(3, labels, ("a",), bytes, str, labels > 0)
+  records = sources.RecordSource(3, True, ("a",), bytes)
+  stream = sources.StreamSource(3, True, ("a",), bytes)
+  for source in (arrays, encoded, records, stream):
+    assert sources.size(source) == 3
+    assert sources.is_labelled(source)
+  assert not sources.is_labelled(arrays._replace(labels=labels[:0]))
+  assert not sources.is_labelled(stream._replace(labelled=False))
+
+
 def test_local_size_refuses_hosts_that_do_not_divide_the_batch():
   assert sources.local_size(_reader(1, 4)) == 3
   with pytest.raises(ValueError, match=r"12 images .* 5 hosts"):

@@ -1,6 +1,7 @@
 """Your own pictures: a folder or a tar file, labelled by sub-folder or not."""
 
 import concurrent.futures
+import itertools
 import logging
 import os
 import warnings
@@ -16,6 +17,8 @@ EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 CORRUPT = ("skip", "fatal", "unchecked")
 # More corrupt files than this are only counted.
 _MAX_NAMED = 10
+# Files that a thread checks before it is given more.
+_CHUNK = 256
 
 
 class _Finding(NamedTuple):
@@ -123,11 +126,15 @@ def _inspect_all(found: files.Files, corrupt: str) -> list[_Finding]:
     except pictures.ERRORS as error:
       return _Finding(name, False, _reason(error))
 
+  def inspect_chunk(start):
+    return [inspect(name) for name in found.names[start : start + _CHUNK]]
+
   with warnings.catch_warnings():
     # The filters hold for all threads: a giant picture becomes an error.
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
-      return list(threads.map(inspect, found.names))
+      starts = range(0, len(found.names), _CHUNK)
+      return list(itertools.chain(*threads.map(inspect_chunk, starts)))
 
 
 def _reason(error: Exception) -> str:

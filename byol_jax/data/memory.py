@@ -46,7 +46,7 @@ def decode_all(
     images[position] = image
 
   with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
-    for _ in threads.map(fill, range(source.num_images), chunksize=1):
+    for _ in threads.map(fill, range(source.num_images)):
       pass
   return sources.ArraySource(images, source.labels, source.class_names)
 

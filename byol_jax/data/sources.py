@@ -147,7 +147,7 @@ def log_remainder(num_images: int, batch_size: int) -> None:
   """Says how many images each epoch leaves out, if any."""
   remainder = num_images % batch_size
   if remainder:
-    logging.info(
+    logging.warning(
       "Each epoch leaves out %d of %d images, which fill no batch of %d.",
       remainder,
       num_images,
