@@ -108,7 +108,7 @@ def inspect(encoded: bytes) -> bool:
     raise EOFError("empty file")
   with _open(encoded) as picture:
     plain = _is_plain_jpeg(picture)
-    if picture.format == "JPEG":
+    if plain:
       width, height = picture.size
       picture.draft(
         None, (width // _DRAFT_SHRINKAGE, height // _DRAFT_SHRINKAGE)
