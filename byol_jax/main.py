@@ -8,7 +8,7 @@ import os
 import pathlib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import ml_collections
@@ -38,13 +38,16 @@ _CONFIG_ERRORS = (
 
 
 def parse_flags(
-  argv: Sequence[str], values: flags.FlagValues = flags.FLAGS
+  argv: Sequence[str],
+  values: flags.FlagValues = flags.FLAGS,
+  define: Callable[[flags.FlagValues], None] | None = None,
 ) -> list[str]:
   """Defines the flags and parses them, or says in one line what is wrong.
 
   Args:
     argv: the program and its arguments.
     values: where the flags are put.
+    define: adds another command's flags to --config; None adds those of main.
 
   Returns:
     The program's name.
@@ -55,12 +58,13 @@ def parse_flags(
   try:
     for key in _overridden(argv):
       schema.check_key(key)
-    _define_flags(values, argv)
+    _define_config(values, argv)
+    (define or _define_flags)(values)
     rest = values(argv)
   except _CONFIG_ERRORS as error:
-    _refuse(_sentence(error))
+    refuse(_sentence(error))
   if rest[1:]:
-    _refuse(f"{rest[1]!r} is not a flag; flags begin with --.")
+    refuse(f"{rest[1]!r} is not a flag; flags begin with --.")
   _check_config(values["config"])
   return rest
 
@@ -86,7 +90,7 @@ def main(argv: Sequence[str]) -> None:
       return
     data = inputs.open_inputs(values.config)
   except ValueError as error:
-    _end(_REFUSED, str(error))
+    refuse(str(error))
   workdir = values.workdir or default_workdir(values["config"].config_filename)
   try:
     pretrain.run(values.config, data, workdir)
@@ -96,7 +100,12 @@ def main(argv: Sequence[str]) -> None:
     _end(_STOPPED, f"Stopped; the same command continues from {workdir}.")
 
 
-def _define_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
+def refuse(reason: str) -> NoReturn:
+  """Ends the program with one line and exit code 2."""
+  _end(_REFUSED, reason)
+
+
+def _define_config(values: flags.FlagValues, argv: Sequence[str]) -> None:
   config_flags.DEFINE_config_file(
     "config",
     help_string="File of configs/, with :preset where it has presets.",
@@ -104,6 +113,9 @@ def _define_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
     flag_values=values,
     sys_argv=argv,
   )
+
+
+def _define_flags(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     "workdir",
     None,
@@ -137,12 +149,12 @@ def _overridden(argv: Sequence[str]) -> list[str]:
 def _check_config(flag: flags.Flag) -> None:
   """Refuses what is no config; ml_collections fails at its first use only."""
   if not flag.present or not flag.config_filename:
-    _refuse("--config is missing, for example --config=configs/cpu.py.")
+    refuse("--config is missing, for example --config=configs/cpu.py.")
   path = flag.config_filename.partition(":")[0]
   if not os.path.isfile(path):
-    _refuse(f"--config={path} is not a file.")
+    refuse(f"--config={path} is not a file.")
   if not isinstance(flag.value, ml_collections.ConfigDict):
-    _refuse(f"get_config() of --config={path} does not return a ConfigDict.")
+    refuse(f"get_config() of --config={path} does not return a ConfigDict.")
 
 
 def _sentence(error: Exception) -> str:
@@ -153,10 +165,6 @@ def _sentence(error: Exception) -> str:
   if isinstance(error, (flags.Error, ValueError, OSError)):
     return text
   return f"The config fails with {type(error).__name__}: {text}."
-
-
-def _refuse(reason: str) -> NoReturn:
-  _end(_REFUSED, reason)
 
 
 def _end(code: int, reason: str) -> NoReturn:

@@ -16,8 +16,8 @@ MODULES = sorted(
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
 
 LAYERS = {
+  "preview": 8,
   "main": 7,
-  "preview": 7,
   "pretrain": 6,
   "describe": 6,
   "evaluation": 5,
