@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 # What Pillow raises for bytes that are no complete picture.
 ERRORS = (
@@ -20,8 +20,17 @@ ERRORS = (
   Image.DecompressionBombWarning,
 )
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-# Tag of the orientation, and the value that asks for no rotation.
-_ORIENTATION, _UPRIGHT = 0x0112, 1
+# EXIF: the tag of the orientation, and what makes its values upright.
+_ORIENTATION = 0x0112
+_TURNS = {
+  2: Image.Transpose.FLIP_LEFT_RIGHT,
+  3: Image.Transpose.ROTATE_180,
+  4: Image.Transpose.FLIP_TOP_BOTTOM,
+  5: Image.Transpose.TRANSPOSE,
+  6: Image.Transpose.ROTATE_270,
+  7: Image.Transpose.TRANSVERSE,
+  8: Image.Transpose.ROTATE_90,
+}
 # Almost every header is shorter; of the others the whole file is read.
 _HEADER_BYTES = 1 << 16
 # A JPEG decodes much faster at an eighth of its size, yet is read to its end.
@@ -56,7 +65,10 @@ def to_rgb(picture: Image.Image) -> np.ndarray:
   Returns:
     [height, width, 3] uint8.
   """
-  picture = ImageOps.exif_transpose(picture)
+  # Not ImageOps.exif_transpose, which fails over any broken EXIF entry.
+  turn = _TURNS.get(picture.getexif().get(_ORIENTATION))
+  if turn is not None:
+    picture = picture.transpose(turn)
   if picture.mode.startswith("I"):
     # 65535 / 257 = 255.
     grey = np.clip(np.rint(np.asarray(picture) / 257.0), 0, 255)
@@ -148,5 +160,5 @@ def _is_plain_jpeg(picture: Image.Image) -> bool:
   return (
     picture.format == "JPEG"
     and picture.mode in ("RGB", "L")
-    and picture.getexif().get(_ORIENTATION, _UPRIGHT) == _UPRIGHT
+    and picture.getexif().get(_ORIENTATION) not in _TURNS
   )
