@@ -64,9 +64,12 @@ def main(argv: Sequence[str]) -> None:
     # Any number of devices will do for a preview.
     config_lib.validate(values.config, num_devices=1)
     grid = draw(values.config, values.num_images, values.num_draws)
-    save(grid, values.out)
-  except (ValueError, OSError) as error:
+  except ValueError as error:
     main_lib.refuse(str(error))
+  try:
+    save(grid, values.out)
+  except OSError as error:
+    main_lib.refuse(f"--out={values.out} is not written: {error.strerror}.")
   print(f"Wrote {values.out}.")
 
 
