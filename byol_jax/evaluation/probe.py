@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import threadpoolctl
 from sklearn import exceptions, linear_model, model_selection, preprocessing
 
 from byol_jax.evaluation.features import Features
@@ -38,7 +39,8 @@ def linear_top1(train: Features, test: Features, seed: int) -> float:
 
 def _fit(x, y, strength):
   model = linear_model.LogisticRegression(C=strength, max_iter=200)
-  with warnings.catch_warnings():
+  # With threads, OpenBLAS takes minutes where another program is running.
+  with threadpoolctl.threadpool_limits(1), warnings.catch_warnings():
     # Early stopping of the weakest penalties costs no accuracy here.
     warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
     return model.fit(x, y)
