@@ -2,10 +2,12 @@
 
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import ml_collections
 import optax
 
-from byol_jax import byol, loop, optimizers, schedules
+from byol_jax import byol, loop, optimizers, parallel, schedules
 from byol_jax.networks import network
 
 # Base learning rates count per so many images (paper, "Optimization").
@@ -108,3 +110,26 @@ def make_optimizer(
       learning_rate, optimizer.weight_decay, optimizer.momentum
     )
   return optimizers.adamw(learning_rate, optimizer.weight_decay)
+
+
+def state_shapes(
+  config: ml_collections.ConfigDict, num_classes: int
+) -> byol.State:
+  """Shapes of a run's state, which cost no computing.
+
+  Args:
+    config: a validated config.
+    num_classes: of the training split, 0 when unlabelled.
+
+  Returns:
+    One replica, of `jax.ShapeDtypeStruct`.
+  """
+  net = network.make_network(network_spec(config, num_classes), parallel.AXIS)
+  optimizer = make_optimizer(config, optax.constant_schedule(0.0))
+  px = config.data.image_px
+  return jax.eval_shape(
+    parallel.one_device(
+      lambda x: byol.init_state(net, optimizer, jax.random.key(0), x)
+    ),
+    jax.ShapeDtypeStruct((2, px, px, 3), jnp.float32),
+  )

@@ -16,6 +16,7 @@ import chex
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from etils import epath
 
 # Where a workdir keeps its checkpoints.
 FOLDER = "checkpoints"
@@ -42,17 +43,18 @@ def open_manager(folder: str, keep: int) -> ocp.CheckpointManager:
   they have to see the same file system.
 
   Args:
-    folder: path, relative to the working directory or absolute.
+    folder: path, relative to the working directory, absolute, or in a bucket
+      (gs://, which needs the package gcsfs).
     keep: how many checkpoints to keep, the newest.
 
   Returns:
-    What the other functions of this module take as `manager`.
+    What the other functions of this module take as `manager`; `with` closes it.
   """
   options = ocp.CheckpointManagerOptions(
     max_to_keep=keep, cleanup_tmp_directories=True
   )
   return ocp.CheckpointManager(
-    os.path.abspath(folder), options=options, handler_registry=_handlers()
+    _absolute(folder), options=options, handler_registry=_handlers()
   )
 
 
@@ -112,6 +114,29 @@ def restore(
   return manager.restore(step, args=items)["state"]
 
 
+def changes(
+  manager: ocp.CheckpointManager, step: int, config_json: str
+) -> list[str]:
+  """Says which settings are no longer those that made a checkpoint.
+
+  Args:
+    manager: from `open_manager`.
+    step: one that was saved.
+    config_json: the present config.
+
+  Returns:
+    One "key old -> new" for each setting that differs.
+  """
+  items = ocp.args.Composite(config=ocp.args.JsonRestore())
+  origin = manager.restore(step, args=items)["config"]
+  old, new = _settings(origin["config"]), _settings(json.loads(config_json))
+  return [
+    f"{key} {old.get(key)} -> {new.get(key)}"
+    for key in sorted(set(old) | set(new))
+    if old.get(key) != new.get(key)
+  ]
+
+
 def wait(manager: ocp.CheckpointManager) -> None:
   """Returns when everything that was saved is on disk."""
   manager.wait_until_finished()
@@ -136,9 +161,9 @@ def load_params(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
   Raises:
     CheckpointError: there is no whole checkpoint at this path.
   """
-  inner = os.path.join(path, FOLDER)
-  folder = os.path.abspath(inner if os.path.isdir(inner) else path)
-  if not os.path.isdir(folder):
+  inner = epath.Path(path) / FOLDER
+  folder = _absolute(inner if inner.is_dir() else path)
+  if not folder.is_dir():
     raise CheckpointError(f"{path} is not a folder with checkpoints.")
   options = ocp.CheckpointManagerOptions(create=False)
   with ocp.CheckpointManager(
@@ -163,6 +188,23 @@ def _handlers() -> ocp.handlers.CheckpointHandlerRegistry:
   registry.add("config", ocp.args.JsonSave, config)
   registry.add("config", ocp.args.JsonRestore, config)
   return registry
+
+
+def _absolute(path: epath.PathLike) -> epath.Path:
+  """Orbax wants absolute paths; those of a bucket are."""
+  path = epath.Path(path)
+  return path if "://" in str(path) else epath.Path(os.path.abspath(path))
+
+
+def _settings(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+  """Values by dotted key."""
+  found = {}
+  for key, value in config.items():
+    if isinstance(value, Mapping):
+      found.update(_settings(value, f"{prefix}{key}."))
+    else:
+      found[f"{prefix}{key}"] = value
+  return found
 
 
 def _versions() -> dict[str, str]:
@@ -197,7 +239,9 @@ def _check_same(
     named = "; ".join(differences[:_MAX_NAMED])
     more = len(differences) - _MAX_NAMED
     rest = f"; and {more} more differences" if more > 0 else ""
-    raise CheckpointError(f"{place} belongs to another network: {named}{rest}.")
+    raise CheckpointError(
+      f"{place} belongs to another network or optimizer: {named}{rest}."
+    )
 
 
 def _text(leaf: _Leaf) -> str:

@@ -4,11 +4,9 @@ import math
 
 import chex
 import jax
-import jax.numpy as jnp
 import ml_collections
 
-from byol_jax import assembly, byol, inputs, parallel
-from byol_jax.networks import network
+from byol_jax import assembly, inputs, parallel
 
 
 def describe(config: ml_collections.ConfigDict) -> str:
@@ -27,7 +25,7 @@ def describe(config: ml_collections.ConfigDict) -> str:
   lengths = assembly.durations(config, num_images)
   plan = assembly.plan(config, num_images)
   batch_size = config.training.batch_size
-  state = _state(config, num_classes)
+  state = assembly.state_shapes(config, num_classes)
   params = state.online.params
   heads = ("projector", "predictor", "classifier")
   encoder = {k: v for k, v in params.items() if k.split("/")[0] not in heads}
@@ -54,20 +52,6 @@ def describe(config: ml_collections.ConfigDict) -> str:
     ),
   )
   return "\n".join(f"{name:>18}  {text}" for name, text in lines)
-
-
-def _state(config, num_classes) -> byol.State:
-  """Shapes of the state; nothing is computed."""
-  spec = assembly.network_spec(config, num_classes)
-  net = network.make_network(spec, parallel.AXIS)
-  optimizer = assembly.make_optimizer(config, lambda step: 0.0)
-  px = config.data.image_px
-  return jax.eval_shape(
-    parallel.one_device(
-      lambda x: byol.init_state(net, optimizer, jax.random.key(0), x)
-    ),
-    jax.ShapeDtypeStruct((2, px, px, 3), jnp.float32),
-  )
 
 
 def _size(tree: chex.ArrayTree) -> int:

@@ -4,6 +4,7 @@
 a setting. The same command on the same workdir continues a run.
 """
 
+import logging
 import os
 import pathlib
 import re
@@ -15,8 +16,8 @@ import ml_collections
 from absl import app, flags
 from ml_collections.config_flags import config_flags
 
-from byol_jax import checkpoint, describe, inputs, parallel, pretrain, schema
 from byol_jax import config as config_lib
+from byol_jax import describe, inputs, parallel, pretrain, records, schema
 
 # Exit code of a wrong flag or setting: nothing was begun.
 _REFUSED = 2
@@ -80,10 +81,13 @@ def main(argv: Sequence[str]) -> None:
   """Checks the config, then trains or says what would be done."""
   del argv
   values = flags.FLAGS
+  records.log_plainly()
   try:
     parallel.initialize(
       values.coordinator_address, values.num_processes, values.process_id
     )
+    if parallel.host():
+      logging.disable(logging.WARNING)  # Host 0 says the same.
     config_lib.validate(values.config, parallel.num_devices())
     if values.dry_run:
       print(describe.describe(values.config))
@@ -94,7 +98,7 @@ def main(argv: Sequence[str]) -> None:
   workdir = values.workdir or default_workdir(values["config"].config_filename)
   try:
     pretrain.run(values.config, data, workdir)
-  except (checkpoint.CheckpointError, FloatingPointError) as error:
+  except (ValueError, FloatingPointError) as error:
     _end(_FAILED, str(error))
   except KeyboardInterrupt:
     _end(_STOPPED, f"Stopped; the same command continues from {workdir}.")

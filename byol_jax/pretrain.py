@@ -92,31 +92,40 @@ def run(
   """
   num_images = sources.size(data.train)
   parts = make_parts(config, num_images, data.num_classes, data.views)
+  plan = assembly.plan(config, num_images)
   first = parallel.pmap(parts.init)
-  batch_size = config.training.batch_size
   encode = features.make_encode(parts.net)
 
   def batches(step):
-    return inputs.train_batches(data, config.seed, batch_size, step)
+    return inputs.train_batches(
+      data, config.seed, config.training.batch_size, step
+    )
 
-  def init():
-    return _begin_from(config.init_from, first(next(batches(0))))
+  def untrained():
+    return first(next(batches(0)))
 
   def evaluate(state):
     return summary.online_scores(config, data, encode, state.online)
 
   job = loop.Job(
-    init=init,
+    init=lambda: _begin_from(config.init_from, untrained()),
+    shapes=lambda: assembly.state_shapes(config, data.num_classes),
     step=parallel.pmap(parts.step, donate=True),
     batches=batches,
     evaluate=evaluate if data.test else lambda state: {},
     config_json=config.to_json_best_effort(),
   )
-  state = loop.run(job, assembly.plan(config, num_images), workdir)
-  networks = {"BYOL": state.online}
-  if config.evaluation.baselines:
-    networks["untrained"] = init().online
-  return summary.finish(config, data, encode, networks, workdir)
+  state, first_step = loop.run(job, plan, workdir)
+  results = None
+  if first_step >= plan.num_steps:
+    results = summary.earlier(config, workdir)
+  if results is None:
+    networks = {"BYOL": state.online}
+    if config.evaluation.baselines:
+      networks["untrained"] = untrained().online
+    results = summary.finish(config, data, encode, networks, workdir)
+  summary.report(results, workdir)
+  return results
 
 
 def _view_maker(pair: sources.Views) -> Callable:

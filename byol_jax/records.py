@@ -1,18 +1,51 @@
 """What a run reports: JSON lines, TensorBoard events and a progress line."""
 
+import contextlib
 import json
+import logging
 import math
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import tensorboardX
 import tqdm
+from etils import epath
 
 # Beyond these, the lines in a log file hide more than they tell.
 _SECS_BETWEEN_LINES = 30.0
 _MAX_LINES = 200
+
+
+class _Lines(logging.Handler):
+  """Prints each message once, as a line that leaves a progress bar whole."""
+
+  def __init__(self):
+    super().__init__()
+    self._said = set()
+
+  def emit(self, record: logging.LogRecord) -> None:
+    text = self.format(record)
+    if text not in self._said:
+      self._said.add(text)
+      say(text)
+
+
+def say(text: str, active: bool = True) -> None:
+  """Prints a line beside the progress bar, if there is one."""
+  if active:
+    tqdm.tqdm.write(text, file=sys.stderr)
+
+
+def log_plainly() -> None:
+  """Shows warnings as bare lines, and nothing of what libraries notify."""
+  logging.basicConfig(
+    level=logging.WARNING,
+    format="%(message)s",
+    handlers=[_Lines()],
+    force=True,
+  )
 
 
 class Recorder:
@@ -30,14 +63,15 @@ class Recorder:
     """Opens the files.
 
     Args:
-      workdir: folder, made if it is missing.
+      workdir: folder, made if it is missing. One in a bucket (gs://) needs the
+        packages gcsfs and google-cloud-storage.
       first_step: the restored step, 0 in a new run.
       active: False on all hosts but one; they write nothing.
     """
-    self.path = os.path.join(workdir, "metrics.jsonl")
+    self.path = epath.Path(workdir) / "metrics.jsonl"
     self._events = None
     if active:
-      os.makedirs(workdir, exist_ok=True)
+      self.path.parent.mkdir(parents=True, exist_ok=True)
       _drop_after(first_step, self.path)
       self._events = tensorboardX.SummaryWriter(
         os.path.join(workdir, "tensorboard"),
@@ -61,8 +95,7 @@ class Recorder:
     """
     if self._events is None:
       return
-    with open(self.path, "a", encoding="utf-8") as file:
-      file.write(json.dumps({"step": step, **metrics}) + "\n")
+    _append(json.dumps({"step": step, **metrics}) + "\n", self.path)
     for name, value in metrics.items():
       self._events.add_scalar(name, value, global_step=step)
 
@@ -105,7 +138,7 @@ class Progress:
       initial=first_step,
       disable=not (active and sys.stderr.isatty()),
       dynamic_ncols=True,
-      bar_format="{l_bar}{bar}| {postfix} [{elapsed}<{remaining}]",
+      bar_format="{percentage:3.0f}%|{bar}| {desc}",
     )
 
   def __enter__(self) -> "Progress":
@@ -122,21 +155,29 @@ class Progress:
       loss: of the last update.
     """
     text = f"step {step}/{self._num_steps}, loss {loss:.4g}"
-    text += f", {self._rate(step) * self._images_per_step:.4g} images/s"
+    if self._compiled:
+      text += f", {self._rate(step) * self._images_per_step:.4g} images/s"
+      text += f", {self._left(step)} left"
     if not self._bar.disable:
-      self._bar.set_postfix_str(text, refresh=False)
+      self._bar.set_description_str(text, refresh=False)
       self._bar.update(step - self._bar.n)
     elif self._active and self._is_due(step):
       self._shown_step, self._shown_secs = step, time.monotonic()
-      self.say(f"{text}, {self._left(step)} left")
+      self.say(text)
     if not self._compiled:
       self._since_step, self._since_secs = step, time.monotonic()
       self._compiled = True
 
   def say(self, text: str) -> None:
     """Prints a line without breaking the bar."""
-    if self._active:
-      tqdm.tqdm.write(text, file=sys.stderr)
+    say(text, self._active)
+
+  @contextlib.contextmanager
+  def paused(self) -> Iterator[None]:
+    """Leaves the time that its block takes out of the rate."""
+    start = time.monotonic()
+    yield
+    self._since_secs += time.monotonic() - start
 
   def _rate(self, step: int) -> float:
     """Steps a second, once compiled without the time that took."""
@@ -155,15 +196,29 @@ class Progress:
     return waited and (moved or self._shown_secs == -math.inf)
 
 
-def _drop_after(step: int, path: str) -> None:
+def write_whole(text: str, path: epath.PathLike) -> None:
+  """Writes a file that is there whole, or not at all."""
+  path = epath.Path(path)
+  draft = path.parent / f"{path.name}.tmp"
+  draft.write_text(text)
+  draft.replace(path)
+
+
+def _append(text: str, path: epath.Path) -> None:
+  """Adds to a file; one in a bucket can only be written anew."""
+  if "://" in str(path):
+    path.write_text((path.read_text() if path.exists() else "") + text)
+  else:
+    with path.open("a") as file:
+      file.write(text)
+
+
+def _drop_after(step: int, path: epath.Path) -> None:
   """Rewrites JSON lines without later steps and without a broken line."""
-  if not os.path.exists(path):
-    return
-  with open(path, encoding="utf-8", errors="replace") as file:
-    kept = [line for line in file if _is_up_to(step, line)]
-  with open(path + ".tmp", "w", encoding="utf-8") as file:
-    file.writelines(kept)
-  os.replace(path + ".tmp", path)
+  if path.exists():
+    lines = path.read_bytes().decode(errors="replace").splitlines(True)
+    kept = [line for line in lines if _is_up_to(step, line)]
+    write_whole("".join(kept), path)
 
 
 def _is_up_to(step: int, line: str) -> bool:

@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 
 import pytest
@@ -108,13 +109,54 @@ def test_progress_of_a_long_run_shows_200_lines(clock, capsys):
   assert 190 <= len(capsys.readouterr().err.splitlines()) <= 202
 
 
-def test_progress_is_a_bar_on_a_terminal(monkeypatch, capsys):
+def test_progress_is_a_bar_on_a_terminal(clock, monkeypatch, capsys):
   monkeypatch.setattr(records.sys.stderr, "isatty", lambda: True)
   with records.Progress(40, 10, images_per_step=8) as progress:
+    progress.show(11, 3.5)
+    clock.secs += 3.0
     progress.show(20, 3.0)
   text = capsys.readouterr().err
   assert " 50%|" in text
-  assert "step 20/40, loss 3, " in text
+  assert text.rstrip().endswith("step 20/40, loss 3, 24 images/s, 00:06 left")
+
+
+def test_progress_leaves_pauses_out_of_the_rate(clock, capsys):
+  with records.Progress(1000, 0, images_per_step=8) as progress:
+    progress.show(100, 3.0)
+    with progress.paused():
+      clock.secs += 1000.0
+    clock.secs += 40.0
+    progress.show(200, 2.5)
+  assert ", 20 images/s, 05:20 left" in capsys.readouterr().err
+
+
+def test_progress_gives_no_rate_before_the_first_step_is_compiled(
+  clock, capsys
+):
+  with records.Progress(1000, 0, images_per_step=8) as progress:
+    clock.secs += 50.0
+    progress.show(100, 3.0)
+  assert capsys.readouterr().err == "step 100/1000, loss 3\n"
+
+
+def test_log_plainly_shows_each_warning_once_and_no_notice(capsys):
+  before = logging.root.handlers[:], logging.root.level
+  records.log_plainly()
+  try:
+    for _ in range(2):
+      logging.info("a notice")
+      logging.getLogger("a.library").warning("%d pictures are left", 8)
+  finally:
+    logging.root.handlers[:], logging.root.level = before
+  assert capsys.readouterr().err == "8 pictures are left\n"
+
+
+def test_write_whole_leaves_one_whole_file(tmp_path):
+  path = tmp_path / "summary.json"
+  for text in ("first", "second"):
+    records.write_whole(text, path)
+  assert path.read_text() == "second"
+  assert os.listdir(tmp_path) == ["summary.json"]
 
 
 def test_say_prints_a_line_of_its_own(capsys):

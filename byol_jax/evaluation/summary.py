@@ -7,8 +7,9 @@ from typing import Any
 
 import jax
 import ml_collections
+from etils import epath
 
-from byol_jax import checkpoint, inputs, parallel
+from byol_jax import checkpoint, inputs, parallel, records
 from byol_jax.data import sources
 from byol_jax.evaluation import features, online, probe
 from byol_jax.types import Variables
@@ -43,7 +44,7 @@ def finish(
   networks: Mapping[str, Variables],
   workdir: str,
 ) -> dict[str, Any]:
-  """Compares networks with each other and with plain features, and reports.
+  """Compares networks with each other and with plain features.
 
   Args:
     config: a validated config; `evaluation.baselines` adds pixels and colours.
@@ -55,7 +56,7 @@ def finish(
   Returns:
     What `summary.json` holds: `scores` by name of the features, shares in
     [0, 1] (none without labels, test split or probe images), `checkpoint`,
-    `seed` and `device`.
+    `config` and `device`.
   """
   rows = {}
   if data.test and data.num_classes and config.evaluation.probe_images:
@@ -67,12 +68,32 @@ def finish(
   results = {
     "scores": rows,
     "checkpoint": os.path.join(workdir, checkpoint.FOLDER),
-    "seed": config.seed,
+    "config": _plain(config),
     "device": f"{parallel.num_devices()} x {jax.devices()[0].device_kind}",
   }
   if parallel.host() == 0:
-    _report(results, workdir)
+    records.write_whole(json.dumps(results, indent=2), _path(workdir))
   return results
+
+
+def earlier(
+  config: ml_collections.ConfigDict, workdir: str
+) -> dict[str, Any] | None:
+  """What `finish` found in an earlier run of the same config, if anything."""
+  path = _path(workdir)
+  if not path.exists():
+    return None
+  results = json.loads(path.read_text())
+  return results if results.get("config") == _plain(config) else None
+
+
+def report(results: Mapping[str, Any], workdir: str) -> None:
+  """Prints the table, and where everything is, on one host."""
+  if parallel.host() == 0:
+    if results["scores"]:
+      print(table(results["scores"]))
+    print(f"Checkpoint: {results['checkpoint']}")
+    print(f"Summary: {_path(workdir)}")
 
 
 def _row(config, data, encode, variables) -> dict[str, float]:
@@ -104,17 +125,6 @@ def _knn(config: ml_collections.ConfigDict) -> online.KNN:
   return online.KNN(evaluation.knn_neighbours, evaluation.knn_temperature)
 
 
-def _report(results: Mapping[str, Any], workdir: str) -> None:
-  """Writes `summary.json`, whole or not at all, and prints the table."""
-  path = os.path.join(workdir, "summary.json")
-  with open(path + ".tmp", "w", encoding="utf-8") as file:
-    json.dump(results, file, indent=2)
-  os.replace(path + ".tmp", path)
-  if results["scores"]:
-    print(table(results["scores"]))
-  print(f"Checkpoint: {results['checkpoint']}; these numbers: {path}.")
-
-
 def table(rows: Mapping[str, Mapping[str, float]]) -> str:
   """Scores as text, in per cent, a line for each kind of features."""
   columns = list(next(iter(rows.values())))
@@ -124,3 +134,12 @@ def table(rows: Mapping[str, Mapping[str, float]]) -> str:
     cells = "".join(f"{100.0 * scores[column]:14.1f}" for column in columns)
     lines.append(f"{name:<{width}}{cells}")
   return "\n".join(lines)
+
+
+def _path(workdir: str) -> epath.Path:
+  return epath.Path(workdir) / "summary.json"
+
+
+def _plain(config: ml_collections.ConfigDict) -> dict[str, Any]:
+  """The config as JSON has it."""
+  return json.loads(config.to_json_best_effort())
