@@ -82,23 +82,30 @@ def extract(
   Args:
     encode: from `make_encode`.
     variables: replicated, or None for an encoding without.
-    batches: of this host, equally many on each host: `images` uint8, `mask` and
-      perhaps `labels`, as data/ yields them for evaluation.
+    batches: of this host, equally many on each host: `images` uint8, `mask`,
+      `index` and perhaps `labels`, as data/ yields them for evaluation.
     limit: stop after so many pictures.
 
   Returns:
-    The features of all hosts' pictures, the padding removed.
+    The features of all hosts' pictures in the data set's order, the padding
+    removed.
   """
-  parts = []
+  parts, indices, count = [], [], 0
   for batch in batches:
-    parts.append(_encode_batch(encode, variables, batch))
-    if limit and sum(len(part.representation) for part in parts) >= limit:
+    part, index = _encode_batch(encode, variables, batch)
+    parts.append(part)
+    indices.append(index)
+    count += len(index)
+    if limit and count >= limit:
       break
-  joined = Features(*map(np.concatenate, zip(*parts, strict=True)))
-  return Features(*(x[:limit] for x in joined))
+  # Hosts interleave: without order, held-out parts would depend on them.
+  order = np.argsort(np.concatenate(indices))[:limit]
+  joined = map(np.concatenate, zip(*parts, strict=True))
+  return Features(*(x[order] if len(x) else x for x in joined))
 
 
 def _encode_batch(encode, variables, batch):
+  """Features of one batch on all hosts, and where each picture belongs."""
   outputs = encode(variables, parallel.shard({"x": batch["images"]})["x"])
   mask = _gather_rows(batch["mask"])
   representation = parallel.gather(outputs.representation)[mask]
@@ -108,7 +115,8 @@ def _encode_batch(encode, variables, batch):
   labels = np.zeros([0], np.int32)
   if "labels" in batch:
     labels = _gather_rows(batch["labels"])[mask]
-  return Features(representation, logits, labels)
+  index = _gather_rows(batch["index"])[mask]
+  return Features(representation, logits, labels), index
 
 
 def _gather_rows(x: np.ndarray) -> np.ndarray:

@@ -1,0 +1,155 @@
+"""The command line: it trains, stops, goes on, and loses nothing.
+
+All promises of bit-exactness are for the XLA flags that the program uses by
+default, on the same number of CPU devices.
+"""
+
+import json
+
+import numpy as np
+import pytest
+import tiny
+
+FINISH = {
+  "evaluation__probe_images": 100,
+  "evaluation__baselines": True,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+  """Holds the workdirs, and beside them what they compiled."""
+  return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def unbroken(folder):
+  """A run that nothing disturbs: its workdir and what it printed."""
+  workdir = folder / "unbroken"
+  code, out, err = tiny.run(workdir, **FINISH)
+  assert code == 0, err
+  return workdir, out, err
+
+
+def _assert_same_run(workdir, expected):
+  ours, theirs = tiny.state(workdir), tiny.state(expected)
+  assert ours.keys() == theirs.keys()
+  assert ours["step"] == 4
+  for key, leaf in ours.items():
+    np.testing.assert_array_equal(leaf, theirs[key], err_msg=key, strict=True)
+  assert tiny.metrics(workdir) == tiny.metrics(expected)
+
+
+def test_run_records_each_step_once(unbroken):
+  lines = tiny.metrics(unbroken[0])
+  assert [line["step"] for line in lines] == [1, 2, 3, 4]
+  assert all(0.0 < line["loss"] < 20.0 for line in lines)
+  evaluated = [line["step"] for line in lines if "test_knn_top1" in line]
+  assert evaluated == [2, 4]
+
+
+def test_run_says_plainly_what_it_does(unbroken):
+  lines = unbroken[2].splitlines()
+  assert lines[:2] == [
+    f"Beginning in {unbroken[0]}.",
+    "Each epoch leaves out 40 of 3400 images, which fill no batch of 84.",
+  ]
+  assert all(line.startswith("step ") for line in lines[2:])
+  assert lines[2].startswith("step 1/4, loss ")
+  assert lines[-1].startswith("step 4: test_top1 0.")
+
+
+def test_run_ends_with_the_table_and_the_checkpoint(unbroken):
+  workdir, out, _ = unbroken
+  lines = out.splitlines()
+  assert lines[0].split() == ["knn_top1", "linear_top1"]
+  assert [line[:16].strip() for line in lines[1:5]] == [
+    "BYOL",
+    "untrained",
+    "pixels",
+    "colour histogram",
+  ]
+  assert lines[5:] == [
+    f"Checkpoint: {workdir}/checkpoints",
+    f"Summary: {workdir}/summary.json",
+  ]
+  scores = json.loads((workdir / "summary.json").read_text())["scores"]
+  assert f"{100.0 * scores['BYOL']['knn_top1']:.1f}" in lines[1]
+  assert 0.0 < scores["pixels"]["linear_top1"] < 1.0
+
+
+def test_a_finished_run_only_prints_its_summary(unbroken):
+  workdir, out, _ = unbroken
+  before = {path for path in workdir.rglob("*")}
+  # It would die if it scored anything again.
+  code, again, err = tiny.run(
+    workdir, dies_in="byol_jax.evaluation.features:extract:1", **FINISH
+  )
+  assert (code, again) == (0, out)
+  assert err == f"Found step 4 in {workdir}/checkpoints.\n"
+  assert {path for path in workdir.rglob("*")} == before
+
+
+def test_another_network_is_refused_in_one_sentence(unbroken):
+  code, out, err = tiny.run(unbroken[0], network__projection_dim=4, **FINISH)
+  assert (code, out) == (1, "")
+  assert len(err.splitlines()) == 1
+  assert err.startswith("byol_jax: Checkpoint 4 in ")
+  assert "online/params/predictor/linear/w is float32[8, 16] there" in err
+
+
+def _die_and_go_on(folder, unbroken, name, dies_in, **changes):
+  workdir = folder / name
+  code, _, err = tiny.run(workdir, dies_in=dies_in, **FINISH, **changes)
+  assert code == -9, err
+  code, out, err = tiny.run(workdir, **FINISH, **changes)
+  assert code == 0, err
+  _assert_same_run(workdir, unbroken)
+  return out
+
+
+MOMENTS = {
+  "before_the_first_checkpoint": "byol_jax.checkpoint:save:1",
+  "between_checkpoints": "byol_jax.records/Recorder:write:4",
+  "in_a_write": "orbax.checkpoint/StandardCheckpointHandler:finalize:3",
+  "in_the_last_evaluation": "byol_jax.evaluation.online:scores:2",
+}
+
+
+def test_a_run_killed_in_its_summary_ends_the_same(folder, unbroken):
+  dies_in = "byol_jax.evaluation.probe:linear_top1:2"
+  out = _die_and_go_on(folder, unbroken[0], "summary", dies_in)
+  assert out.splitlines()[:5] == unbroken[1].splitlines()[:5]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_run_ends_the_same(folder, unbroken, moment):
+  _die_and_go_on(folder, unbroken[0], moment, MOMENTS[moment])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("views", ["memory", "host", "device"])
+def test_two_devices_end_the_same_after_a_kill(folder, views):
+  settings = {"data__views": views, "num_devices": 2}
+  expected = folder / f"two_{views}"
+  code, _, err = tiny.run(expected, **FINISH, **settings)
+  assert code == 0, err
+  dies_in = "byol_jax.checkpoint:save:3"
+  name = f"two_{views}_killed"
+  _die_and_go_on(folder, expected, name, dies_in, **settings)
+
+
+@pytest.mark.slow
+def test_a_longer_run_goes_on_and_says_what_changed(folder, unbroken):
+  workdir = folder / "longer"
+  assert tiny.run(workdir)[0] == 0
+  code, _, err = tiny.run(
+    workdir, training__num_epochs=0.15, data__labelled=True
+  )
+  assert code == 0
+  assert err.splitlines()[:2] == [
+    f"Found step 4 in {workdir}/checkpoints.",
+    "Continuing with changed settings: training.num_epochs 0.1 -> 0.15.",
+  ]
+  assert [line["step"] for line in tiny.metrics(workdir)] == [1, 2, 3, 4, 5, 6]

@@ -1,0 +1,138 @@
+"""The CPU config made so small that a run takes seconds."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import jax
+import numpy as np
+
+from byol_jax import checkpoint
+from configs import cpu
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+# An epoch of 3400 patches is 40 steps, so this run has 4.
+SETTINGS = {
+  "log_every": 1,
+  "data.image_px": 8,
+  "network.encoder": "one_conv",
+  "network.stem": "cifar",
+  "network.projector_hidden": (16,),
+  "network.predictor_hidden": (16,),
+  "network.projection_dim": 8,
+  "training.batch_size": 84,
+  "training.num_epochs": 0.1,
+  "training.warmup_epochs": 0.0,
+  "optimizer.name": "lars",
+  "optimizer.base_learning_rate": 1.0,
+  "evaluation.every_epochs": 0.05,
+  "evaluation.batch_size": 256,
+  "evaluation.knn_images": 64,
+  "evaluation.knn_neighbours": 5,
+  "evaluation.probe_images": 0,
+  "evaluation.baselines": False,
+  "checkpoint.every_epochs": 0.025,
+  "checkpoint.keep": 2,
+}
+
+# The command line, which dies the n-th time that it calls a function.
+_MORTAL = """
+import importlib, os, signal, sys
+from absl import app
+from byol_jax import main
+
+place, name, left = sys.argv.pop(1).split(":")
+left = int(left)
+module, _, owner = place.partition("/")
+module = importlib.import_module(module)
+owner = getattr(module, owner) if owner else module
+function = getattr(owner, name)
+
+def mortal(*args, **kwargs):
+  global left
+  left -= 1
+  if not left:
+    os.kill(os.getpid(), signal.SIGKILL)
+  return function(*args, **kwargs)
+
+setattr(owner, name, mortal)
+app.run(main.main, flags_parser=main.parse_flags)
+"""
+
+
+def _dotted(changes):
+  return {key.replace("__", "."): value for key, value in changes.items()}
+
+
+def config(**changes):
+  """The tiny config with other values; two underscores are a dot."""
+  made = cpu.get_config()
+  with made.unlocked():
+    made.update_from_flattened_dict({**SETTINGS, **_dotted(changes)})
+  return made
+
+
+def start(workdir, *flags, num_devices=1, dies_in="", **changes):
+  """Starts the command line on the tiny config.
+
+  What was compiled is kept beside the workdir, so that only the first of
+  several runs waits for it.
+
+  Args:
+    workdir: of the run.
+    *flags: further flags.
+    num_devices: CPU devices.
+    dies_in: "module:function:n" or "module/class:method:n", by SIGKILL.
+    **changes: of settings; two underscores are a dot.
+  """
+  settings = {**SETTINGS, **_dotted(changes)}
+  program = ["-c", _MORTAL, dies_in] if dies_in else ["-m", "byol_jax.main"]
+  environment = {
+    **os.environ,
+    "JAX_PLATFORMS": "cpu",
+    "JAX_COMPILATION_CACHE_DIR": str(pathlib.Path(workdir).parent / "compiled"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "XLA_FLAGS": f"--xla_force_host_platform_device_count={num_devices}",
+  }
+  return subprocess.Popen(
+    [
+      *(sys.executable, *program, "--config=configs/cpu.py"),
+      *(f"--config.{key}={value}" for key, value in settings.items()),
+      *(f"--workdir={workdir}", *flags),
+    ],
+    cwd=ROOT,
+    env=environment,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+
+
+def finish(process, timeout=300):
+  """Waits; code, standard output and standard error."""
+  try:
+    out, err = process.communicate(timeout=timeout)
+  finally:
+    process.kill()
+  return process.returncode, out, err
+
+
+def run(workdir, *flags, **changes):
+  return finish(start(workdir, *flags, **changes))
+
+
+def state(workdir):
+  """The newest checkpoint's arrays by path."""
+  tree, _ = checkpoint.load_params(str(workdir))
+  return {
+    jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf)
+    for path, leaf in jax.tree.leaves_with_path(tree)
+  }
+
+
+def metrics(workdir):
+  lines = (workdir / "metrics.jsonl").read_text().splitlines()
+  return [json.loads(line) for line in lines]
