@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from byol_jax.augment import crops
 from byol_jax.data import pictures, sources
 
 
@@ -116,17 +117,22 @@ def eval_batches(
     ValueError: if the hosts cannot share a batch equally.
   """
   for index, mask in sources.evaluation_positions(reader, len(source.images)):
-    images = source.images[index]
     batch = {
-      "images": np.stack(
-        [pictures.centre_square(image, 1.0, image_px) for image in images]
-      ),
+      "images": _resized(source.images[index], image_px),
       "index": index.astype(np.int32),
       "mask": mask,
     }
     if sources.is_labelled(source):
       batch["labels"] = source.labels[index]
     yield batch
+
+
+def _resized(images: np.ndarray, image_px: int) -> np.ndarray:
+  """The central squares, resized as the training crops are."""
+  if images.shape[1:3] == (image_px, image_px):
+    return images
+  square = crops.centre_crop(images, image_px, share=1.0)
+  return np.rint(np.asarray(square) * 255.0).astype(np.uint8)
 
 
 def _sizes_differ(source, position, image, first) -> str:
