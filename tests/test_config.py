@@ -19,7 +19,8 @@ PRESETS = [
   ("imagenet", "1000"),
   ("imagenet", "one_gpu"),
   ("imagenette", ""),
-  ("cifar10", ""),
+  ("cifar10", "1000"),
+  ("cifar10", "cpu"),
   ("folder", ""),
 ]
 
