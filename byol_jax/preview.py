@@ -19,7 +19,7 @@ from absl import app, flags
 from matplotlib import figure
 
 from byol_jax import config as config_lib
-from byol_jax import inputs
+from byol_jax import inputs, records
 from byol_jax import main as main_lib
 from byol_jax.augment import views
 from byol_jax.data import memory, sources
@@ -60,6 +60,7 @@ def main(argv: Sequence[str]) -> None:
   """Checks the config, draws and writes the picture."""
   del argv
   values = flags.FLAGS
+  records.log_plainly()
   try:
     # Any number of devices will do for a preview.
     config_lib.validate(values.config, num_devices=1)
