@@ -109,12 +109,22 @@ def test_draw_reads_the_beginning_of_a_stream(pictures, monkeypatch):
   encoded = [
     (pictures / f"class_{shade}" / "only.png").read_bytes() for shade in SHADES
   ]
+
+  def examples():
+    for label, file in enumerate(encoded):
+      assert label < 3, "only three pictures are shown"
+      yield {"encoded": file, "label": label}
+
   stream = sources.StreamSource(
     num_images=len(SHADES),
     labelled=True,
     class_names=tuple("abcde"),
-    open=lambda seed, host, num_hosts: tf.data.Dataset.from_tensor_slices(
-      {"encoded": encoded, "label": np.arange(5, dtype=np.int64)}
+    open=lambda seed, host, num_hosts: tf.data.Dataset.from_generator(
+      examples,
+      output_signature={
+        "encoded": tf.TensorSpec((), tf.string),
+        "label": tf.TensorSpec((), tf.int64),
+      },
     ),
   )
   config = _folder_config(pictures, "device")
