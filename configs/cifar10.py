@@ -97,7 +97,7 @@ def get_config(preset: str = "1000") -> ml_collections.ConfigDict:
 
 def _shrink(config: ml_collections.ConfigDict) -> None:
   """Ten epochs of a small network on small views, for two cores."""
-  config.data.image_px = 24
+  config.data.image_px = 16
   config.network.encoder = "resnet8"
   config.network.width_multiplier = 2
   config.network.projector_hidden = (512,)
