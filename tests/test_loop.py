@@ -1,0 +1,152 @@
+import itertools
+import json
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from byol_jax import checkpoint, loop, parallel
+
+
+class State(NamedTuple):
+  step: jax.Array
+  total: jax.Array
+
+
+PLAN = loop.Plan(
+  num_steps=7,
+  images_per_step=2,
+  log_every=2,
+  evaluate_every=3,
+  checkpoint_every=4,
+  keep=5,
+)
+
+
+def _job(calls, batches=None):
+  """Adds up its batches 1, 2, 3, ...; the state of step n is n(n + 1) / 2."""
+
+  def init():
+    calls.append("init")
+    return parallel.replicate(State(np.int32(0), np.float32(0.0)))
+
+  def step(state, batch):
+    total = state.total + jax.lax.pmean(batch, parallel.AXIS)
+    return State(state.step + 1, total), {"loss": total}
+
+  def number(first):
+    calls.append(f"batches from {first}")
+    for value in batches or itertools.count(first + 1):
+      yield parallel.replicate(np.float32(value))
+
+  def evaluate(state):
+    calls.append(f"evaluate {parallel.first(state.step)}")
+    return {"score": float(parallel.first(state.total)) / 2}
+
+  return loop.Job(
+    init=init,
+    shapes=lambda: State(
+      jax.ShapeDtypeStruct((), jnp.int32), jax.ShapeDtypeStruct((), jnp.float32)
+    ),
+    step=parallel.pmap(step, donate=True),
+    batches=number,
+    evaluate=evaluate,
+    config_json=json.dumps({"a": 1}),
+  )
+
+
+def _lines(workdir):
+  text = (workdir / "metrics.jsonl").read_text()
+  return [json.loads(line) for line in text.splitlines()]
+
+
+def _steps(workdir):
+  folder = workdir / checkpoint.FOLDER
+  return sorted(int(path.name) for path in folder.iterdir())
+
+
+def test_run_logs_evaluates_and_saves_each_at_its_period(tmp_path):
+  calls = []
+  state, first_step = loop.run(_job(calls), PLAN, str(tmp_path))
+  assert first_step == 0
+  assert (parallel.first(state).step, parallel.first(state).total) == (7, 28.0)
+  assert calls == [
+    "init",
+    "batches from 0",
+    "evaluate 3",
+    "evaluate 6",
+    "evaluate 7",
+  ]
+  assert _lines(tmp_path) == [
+    {"step": 2, "loss": 3.0},
+    {"step": 3, "score": 3.0},
+    {"step": 4, "loss": 10.0},
+    {"step": 6, "loss": 21.0, "score": 10.5},
+    {"step": 7, "loss": 28.0, "score": 14.0},
+  ]
+  assert _steps(tmp_path) == [4, 7]
+
+
+def test_a_period_of_0_means_only_at_the_end(tmp_path):
+  calls = []
+  plan = PLAN._replace(evaluate_every=0, checkpoint_every=0)
+  loop.run(_job(calls), plan, str(tmp_path))
+  assert [call for call in calls if "evaluate" in call] == ["evaluate 7"]
+  assert _steps(tmp_path) == [7]
+
+
+def test_run_continues_after_the_newest_checkpoint(tmp_path, capsys):
+  loop.run(_job([]), PLAN._replace(num_steps=4), str(tmp_path))
+  calls = []
+  state, first_step = loop.run(_job(calls), PLAN, str(tmp_path))
+  assert first_step == 4
+  assert parallel.first(state).total == 28.0
+  assert calls[0] == "batches from 4"
+  assert [line["step"] for line in _lines(tmp_path)] == [2, 3, 4, 6, 7]
+  assert f"Found step 4 in {tmp_path}" in capsys.readouterr().err
+
+
+def test_a_finished_run_does_nothing(tmp_path):
+  loop.run(_job([]), PLAN, str(tmp_path))
+  calls = []
+  state, first_step = loop.run(_job(calls), PLAN, str(tmp_path))
+  assert (first_step, parallel.first(state).total) == (7, 28.0)
+  assert calls == []
+
+
+def test_run_says_which_settings_changed(tmp_path, capsys):
+  loop.run(_job([]), PLAN._replace(num_steps=4), str(tmp_path))
+  changed = _job([])._replace(config_json=json.dumps({"a": 2}))
+  loop.run(changed, PLAN, str(tmp_path))
+  said = capsys.readouterr().err
+  assert "Continuing with changed settings: a 1 -> 2.\n" in said
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_bad_loss_stops_before_it_is_saved(tmp_path, bad):
+  job = _job([], [1.0, 2.0, 3.0, 4.0, 5.0, bad, 7.0])
+  with pytest.raises(
+    FloatingPointError, match=r"^The loss is (nan|inf) at step 6: lower"
+  ):
+    loop.run(job, PLAN, str(tmp_path))
+  assert _steps(tmp_path) == [4]
+
+
+def test_a_bad_state_is_not_saved_even_where_no_loss_is_logged(tmp_path):
+  job = _job([], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, np.nan, 8.0])
+  plan = PLAN._replace(num_steps=9, log_every=9, evaluate_every=0)
+  with pytest.raises(FloatingPointError, match=r"^total is not finite at step"):
+    loop.run(job, plan, str(tmp_path))
+  assert _steps(tmp_path) == [4]
+
+
+def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
+  loop.run(_job([]), PLAN, str(tmp_path))
+  other = State(
+    jax.ShapeDtypeStruct((), jnp.int32), jax.ShapeDtypeStruct((3,), jnp.float32)
+  )
+  job = _job([])._replace(shapes=lambda: other)
+  with pytest.raises(checkpoint.CheckpointError, match=r"total is float32\[\]"):
+    loop.run(job, PLAN, str(tmp_path))
