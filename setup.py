@@ -14,6 +14,7 @@ setuptools.setup(
     "absl-py>=2.5",
     "chex>=0.1.92",
     "dm-haiku>=0.0.17",
+    "importlib_resources>=6.5",  # tensorflow-datasets needs it, undeclared.
     "jax>=0.10.2",
     "matplotlib>=3.11",
     "ml-collections>=1.1",

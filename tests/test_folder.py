@@ -124,10 +124,16 @@ def test_tar_follows_hard_links_and_takes_the_last_of_equal_names(
 
 def test_folder_follows_links_to_folders(tmp_path):
   _write(tmp_path / "elsewhere", {"1.png": _png(1)})
-  (tmp_path / "root").mkdir()
+  _write(tmp_path / "root" / "dog", {"1.png": _png(1)})
   (tmp_path / "root" / "cat").symlink_to(tmp_path / "elsewhere")
   source = folder.open_pictures(str(tmp_path / "root"), "", True, "skip")
-  assert source.class_names == ("cat",)
+  assert source.class_names == ("cat", "dog")
+
+
+def test_a_single_class_is_refused(tmp_path):
+  _write(tmp_path / "train" / "cat", {"1.png": _png(1)})
+  with pytest.raises(ValueError, match=r"one class folder, 'train': name"):
+    folder.open_pictures(str(tmp_path), "", True, "skip")
 
 
 def _jpeg(mode="RGB"):

@@ -32,7 +32,7 @@ def box(draw: CropDraw, height: Any, width: Any) -> Box:
   """Places a crop in pictures of a size in pixels.
 
   Height and width are rounded on their own (halves to even) and then cut to
-  the picture: no rejection, no fallback (PAPER.md section 4).
+  the picture: no rejection, no fallback (as released).
 
   Args:
     draw: arrays [n].
@@ -116,7 +116,7 @@ def centre_crop(
 ) -> chex.Array:
   """Resizes the central square of each picture.
 
-  The released evaluation crops first and resizes then (PAPER.md section 4).
+  The released evaluation crops first and resizes then.
 
   Args:
     images: [n, height, width, 3], uint8 in [0, 255] or float32 in [0, 1].

@@ -28,8 +28,8 @@ def apply(
 ) -> chex.Array:
   """Jitters, greys, blurs and solarizes each picture as it was drawn.
 
-  Definitions: PAPER.md section 4. Results are clipped to [0, 1] after each of
-  the four jitter operations and at the end.
+  Definitions: paper, "Image augmentations". Results are clipped to [0, 1] after
+  each of the four jitter operations and at the end.
 
   Args:
     images: [n, height, width, 3] in [0, 1].

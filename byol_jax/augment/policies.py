@@ -15,7 +15,7 @@ NUM_ORDERS = 24
 
 
 class Policy(NamedTuple):
-  """How one view is drawn (paper, "Image augmentations"; PAPER.md section 4).
+  """How one view is drawn (paper, "Image augmentations").
 
   Attributes:
     crop_area: lowest and highest share of the picture's area.

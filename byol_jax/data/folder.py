@@ -102,6 +102,12 @@ def _check_classes(
       f"{path!r} has the class {unknown[0]!r}, which the training part does"
       f" not have: its {len(known)} classes are {', '.join(known)}."
     )
+  if not known and len(class_of) == 1:
+    raise ValueError(
+      f"all pictures in {path!r} lie in one class folder, {min(class_of)!r}:"
+      " name the folder above the classes (data.train_prefix), or set"
+      " data.labelled to False."
+    )
   return known or tuple(sorted(class_of))
 
 

@@ -67,7 +67,7 @@ def random_box(
 
 
 def centre_box(height: tf.Tensor, width: tf.Tensor, share: float) -> Box:
-  """The central square of the released evaluation (PAPER.md section 4).
+  """The central square of the released evaluation.
 
   Args:
     height: of the picture, int32 scalar.

@@ -1,6 +1,6 @@
 """What happens to the colours of a view on the host: TensorFlow, in tf.data.
 
-The definitions are those of `augment.photometry` (PAPER.md section 4). Here a
+The definitions are those of `augment.photometry`. Here a
 picture comes alone, so that what was not drawn is not computed.
 """
 

@@ -104,11 +104,15 @@ def _not_prepared(name: str, data_dir: str) -> str:
   where = data_dir or "~/tensorflow_datasets"
   bare_name = name.partition("/")[0].partition(":")[0]
   manual = _MANUAL.get(bare_name, "").format(data_dir=where)
-  option = f" --data_dir={data_dir}" if data_dir else ""
+  option = f", data_dir={data_dir!r}" if data_dir else ""
+  command = (
+    "import tensorflow_datasets as tfds;"
+    f" tfds.builder({name!r}{option}, file_format='array_record')"
+    ".download_and_prepare()"
+  )
   return (
     f"the TFDS set {name!r} is not prepared in {where}: set data.data_dir or"
-    f" prepare it once by `tfds build {name} --file_format=array_record"
-    f"{option}`{manual}."
+    f' prepare it once by `python -c "{command}"`{manual}.'
   )
 
 

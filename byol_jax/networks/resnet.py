@@ -55,7 +55,7 @@ MakeNorm = Callable[[str, bool], hk.BatchNorm]
 class ResNet(hk.Module):
   """Residual network, version 1, stride on the 3x3 convolution.
 
-  Source: paper, "Architecture"; PAPER.md section 2. All convolutions are
+  Source: paper, "Architecture", and the released code. All convolutions are
   without bias and with SAME padding; the first block of every group has a
   projection shortcut, also in ResNet-18 and 34, as in the released code.
   """
