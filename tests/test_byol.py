@@ -1,10 +1,11 @@
 """The update, against the released implementation and its own invariants.
 
-`data/released_update.npz` holds what the released code computes (deepmind-
-research, byol, f5de0ed; float32, two devices): the initial state, the state
-after three updates and the logs of each, for its TinyResNet with heads 16/8,
-five classes, batch 16, peak rate 0.05 after 2 of 10 steps, weight decay 1e-4
-and base target decay 0.99, on the pictures of `released_batches`.
+`data/released_update.npz` holds what the released update computes (deepmind-
+research, byol, f5de0ed; float32, two devices), with the calls that JAX has
+removed since replaced by their successors: the initial state, the state after
+three updates and the logs of each, for its TinyResNet with heads 16/8, five
+classes, batch 16, peak rate 0.05 after 2 of 10 steps, weight decay 1e-4 and
+base target decay 0.99, on the pictures of `released_batches`.
 """
 
 import pathlib

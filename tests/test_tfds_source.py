@@ -212,7 +212,7 @@ def test_splits_of_one_set_are_different_pictures(data_dir):
 
 def test_set_that_is_not_prepared_is_explained(tmp_path):
   with pytest.raises(
-    ValueError, match=r"'nothing' is not prepared in .*`tfds build nothing"
+    ValueError, match=r"'nothing' is not prepared.*tfds\.builder\('nothing'"
   ):
     tfds_source.open_tfds("nothing", "train", str(tmp_path), True)
 
