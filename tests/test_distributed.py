@@ -10,7 +10,7 @@ import tiny
 
 # Three steps; all that the hosts do together happens, checkpoints included.
 SETTINGS = {
-  "training__num_epochs": 0.075,
+  "training__num_epochs": tiny.epochs(3),
   # Far enough that 1e-5 tells something.
   "optimizer__trust_coefficient": 0.05,
   "target__base_decay": 0.5,

@@ -52,7 +52,8 @@ def test_run_says_plainly_what_it_does(unbroken):
   lines = unbroken[2].splitlines()
   assert lines[:2] == [
     f"Beginning in {unbroken[0]}.",
-    "Each epoch leaves out 40 of 3400 images, which fill no batch of 84.",
+    f"Each epoch leaves out {tiny.NUM_IMAGES % tiny.BATCH_SIZE} of"
+    f" {tiny.NUM_IMAGES} images, which fill no batch of {tiny.BATCH_SIZE}.",
   ]
   assert all(line.startswith("step ") for line in lines[2:])
   assert lines[2].startswith("step 1/4, loss ")
@@ -156,12 +157,46 @@ def test_two_devices_end_the_same_after_a_kill(folder, views):
 def test_a_longer_run_goes_on_and_says_what_changed(folder, unbroken):
   workdir = folder / "longer"
   assert tiny.run(workdir)[0] == 0
-  code, _, err = tiny.run(
-    workdir, training__num_epochs=0.15, data__labelled=True
-  )
+  code, _, err = tiny.run(workdir, training__num_epochs=tiny.epochs(6))
   assert code == 0
   assert err.splitlines()[:2] == [
     f"Found step 4 in {workdir}/checkpoints.",
-    "Continuing with changed settings: training.num_epochs 0.1 -> 0.15.",
+    "Continuing with changed settings: training.num_epochs"
+    f" {tiny.epochs(4)} -> {tiny.epochs(6)}.",
   ]
   assert [line["step"] for line in tiny.metrics(workdir)] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.slow
+def test_init_from_takes_the_weights_of_another_run(folder, unbroken):
+  workdir = folder / "from_another"
+  # Nothing moves, so that the end shows where it began.
+  code, _, err = tiny.run(
+    workdir,
+    init_from=unbroken[0],
+    training__num_epochs=tiny.epochs(1),
+    optimizer__base_learning_rate=0.0,
+    target__constant=True,
+    target__base_decay=1.0,
+  )
+  assert code == 0, err
+  ours, theirs = tiny.state(workdir), tiny.state(unbroken[0])
+  taken = [key for key in ours if "/params/" in key and "classif" not in key]
+  assert len(taken) > 20
+  for key in taken:
+    np.testing.assert_array_equal(ours[key], theirs[key], err_msg=key)
+  classifier = "online/params/classifier/w"
+  assert np.abs(ours[classifier] - theirs[classifier]).max() > 0.1
+  assert ours["step"] == 1
+
+
+@pytest.mark.slow
+def test_init_from_another_network_is_refused(folder, unbroken):
+  code, _, err = tiny.run(
+    folder / "refused", init_from=unbroken[0], network__projection_dim=4
+  )
+  assert code == 1
+  assert err.splitlines()[-1].startswith(
+    f"byol_jax: init_from={unbroken[0]} holds another network: predictor/linear"
+    " is {'w': (8, 16)"
+  )

@@ -10,11 +10,20 @@ import jax
 import numpy as np
 
 from byol_jax import checkpoint
+from byol_jax.data import photo_patches
 from configs import cpu
 
 ROOT = pathlib.Path(__file__).parent.parent
 
-# An epoch of 3400 patches is 40 steps, so this run has 4.
+NUM_IMAGES = len(photo_patches.load("train").images)
+BATCH_SIZE = 84
+
+
+def epochs(num_steps):
+  """So many epochs are so many steps; the quarter survives any rounding."""
+  return (num_steps + 0.25) * BATCH_SIZE / NUM_IMAGES
+
+
 SETTINGS = {
   "log_every": 1,
   "data.image_px": 8,
@@ -23,18 +32,18 @@ SETTINGS = {
   "network.projector_hidden": (16,),
   "network.predictor_hidden": (16,),
   "network.projection_dim": 8,
-  "training.batch_size": 84,
-  "training.num_epochs": 0.1,
+  "training.batch_size": BATCH_SIZE,
+  "training.num_epochs": epochs(4),
   "training.warmup_epochs": 0.0,
   "optimizer.name": "lars",
   "optimizer.base_learning_rate": 1.0,
-  "evaluation.every_epochs": 0.05,
+  "evaluation.every_epochs": epochs(2),
   "evaluation.batch_size": 256,
   "evaluation.knn_images": 64,
   "evaluation.knn_neighbours": 5,
   "evaluation.probe_images": 0,
   "evaluation.baselines": False,
-  "checkpoint.every_epochs": 0.025,
+  "checkpoint.every_epochs": epochs(1),
   "checkpoint.keep": 2,
 }
 
