@@ -1,0 +1,49 @@
+import math
+
+import jax
+import tiny
+
+from byol_jax import assembly, describe
+
+
+def _facts(config):
+  lines = describe.describe(config).splitlines()
+  return {line[:18].strip(): line[20:] for line in lines}
+
+
+def test_describe_says_what_follows_from_the_config():
+  config = tiny.config(training__warmup_epochs=tiny.epochs(1))
+  found = _facts(config)
+  assert found["training pictures"].startswith(f"{tiny.NUM_IMAGES:,}, ")
+  assert found["steps"] == "4 of 84 images"
+  assert found["warm-up steps"] == "1"
+  assert found["peak learning rate"] == "0.328125"
+  assert found["devices"] == "2 on 1 hosts, 84 images a host and step"
+  assert found["evaluation every"] == "2 steps and at the end"
+  assert found["checkpoint every"] == "1 steps and at the end"
+
+
+def test_describe_counts_parameters_and_bytes():
+  config = tiny.config()
+  found = _facts(config)
+  num_classes = int(found["training pictures"].split()[1])
+  state = assembly.state_shapes(config, num_classes)
+  sizes = [math.prod(leaf.shape) for leaf in jax.tree.leaves(state)]
+  params = sum(
+    math.prod(leaf.shape) for leaf in jax.tree.leaves(state.online.params)
+  )
+  assert found["parameters"].startswith(f"{params:,}, the encoder ")
+  # Four bytes a number, two checkpoints to keep and one being written.
+  megabytes = 4 * sum(sizes) / 1e6
+  assert found["disk"] == f"{3 * megabytes:,.1f} MB of checkpoints"
+  assert found["memory a device"].startswith(f"{megabytes:,.1f} MB of state")
+
+
+def test_a_period_of_0_is_the_end_only():
+  found = _facts(tiny.config(checkpoint__every_epochs=0.0))
+  assert found["checkpoint every"] == "at the end only"
+
+
+def test_unlabelled_data_is_said_so():
+  found = _facts(tiny.config(data__labelled=False))
+  assert found["training pictures"] == f"{tiny.NUM_IMAGES:,}, no classes"

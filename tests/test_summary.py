@@ -1,0 +1,111 @@
+import json
+
+import numpy as np
+import pytest
+import tiny
+
+from byol_jax import inputs
+from byol_jax.evaluation import features, summary
+
+ROWS = {
+  "BYOL": {"knn_top1": 0.5, "linear_top1": 0.625},
+  "untrained": {"knn_top1": 0.25, "linear_top1": 1.0},
+}
+
+
+def _finish(config, workdir, networks=None):
+  data = inputs.open_inputs(config)
+  encode = features.plain_encodes()["pixels"]
+  return summary.finish(config, data, encode, networks or {}, str(workdir))
+
+
+def _config(**changes):
+  return tiny.config(evaluation__probe_images=200, **changes)
+
+
+def test_table_is_in_per_cent():
+  assert summary.table(ROWS).splitlines() == [
+    "               knn_top1   linear_top1",
+    "BYOL               50.0          62.5",
+    "untrained          25.0         100.0",
+  ]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+  workdir = tmp_path_factory.mktemp("run")
+  config = _config(evaluation__baselines=True)
+  return config, workdir, _finish(config, workdir, {"network": None})
+
+
+def test_finish_scores_networks_and_plain_features(finished):
+  _, _, results = finished
+  scores = results["scores"]
+  assert list(scores) == ["network", "pixels", "colour histogram"]
+  # The network that it was given shows pixels.
+  assert scores["network"] == scores["pixels"]
+  for row in scores.values():
+    assert 0.15 < row["knn_top1"] < row["linear_top1"] < 0.95
+
+
+def test_finish_writes_what_it_returns(finished):
+  config, workdir, results = finished
+  saved = json.loads((workdir / "summary.json").read_text())
+  assert saved == results
+  assert saved["config"]["seed"] == config.seed
+  assert saved["device"] == "2 x cpu"
+  assert saved["checkpoint"] == f"{workdir}/checkpoints"
+
+
+def test_earlier_results_are_those_of_the_same_config(finished):
+  config, workdir, results = finished
+  assert summary.earlier(config, str(workdir)) == results
+  other = _config(evaluation__baselines=True, seed=1)
+  assert summary.earlier(other, str(workdir)) is None
+  assert summary.earlier(config, str(workdir / "none")) is None
+
+
+def test_report_prints_the_table_and_the_places(tmp_path, capsys):
+  results = {"scores": ROWS, "checkpoint": "run/checkpoints"}
+  summary.report(results, str(tmp_path))
+  lines = capsys.readouterr().out.splitlines()
+  assert lines[:3] == summary.table(ROWS).splitlines()
+  assert lines[3:] == [
+    "Checkpoint: run/checkpoints",
+    f"Summary: {tmp_path}/summary.json",
+  ]
+
+
+@pytest.mark.parametrize(
+  "changes",
+  [{"evaluation__probe_images": 0}, {"data__labelled": False}],
+)
+def test_without_probe_or_labels_there_is_no_table(tmp_path, capsys, changes):
+  results = _finish(
+    tiny.config(**{"evaluation__probe_images": 200, **changes}), tmp_path
+  )
+  assert results["scores"] == {}
+  summary.report(results, str(tmp_path))
+  assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_online_scores_are_of_the_test_split():
+  config = tiny.config()
+  data = inputs.open_inputs(config)
+  encode = features.plain_encodes()["colour histogram"]
+  got = summary.online_scores(config, data, encode, None)
+  assert set(got) == {"test_knn_top1", "test_effective_rank"}
+  assert got["test_knn_top1"] > 1.5 / data.num_classes
+  bank = inputs.subset(data.train, 64, config.seed)
+  extracted = [
+    features.extract(encode, None, inputs.eval_batches(data, source, 256))
+    for source in (bank, data.test)
+  ]
+  cosines = extracted[1].representation @ extracted[0].representation.T
+  cosines /= np.linalg.norm(extracted[0].representation, axis=1)[None, :]
+  nearest = extracted[0].labels[np.argmax(cosines, axis=1)]
+  one = tiny.config(evaluation__knn_neighbours=1)
+  got = summary.online_scores(one, data, encode, None)["test_knn_top1"]
+  np.testing.assert_allclose(
+    got, np.mean(nearest == extracted[1].labels), atol=0.01
+  )
