@@ -141,6 +141,10 @@ def _reader(seed: int, batch_size: int) -> sources.Reader:
   return sources.Reader(seed, batch_size, parallel.host(), parallel.num_hosts())
 
 
+def _unlabelled(source: sources.ArraySource) -> sources.ArraySource:
+  return source._replace(labels=source.labels[:0], class_names=())
+
+
 def _decoded(source: sources.Source | None) -> sources.Source | None:
   if isinstance(source, sources.EncodedSource):
     return memory.decode_all(source)
@@ -150,7 +154,8 @@ def _decoded(source: sources.Source | None) -> sources.Source | None:
 def _open_splits(data) -> tuple[sources.Source, sources.Source | None]:
   """Training source, and test source where the config names one."""
   if data.source == "photo_patches":
-    return photo_patches.load("train"), photo_patches.load("test")
+    splits = photo_patches.load("train"), photo_patches.load("test")
+    return splits if data.labelled else tuple(map(_unlabelled, splits))
   if data.source == "folder":
     return _open_folders(data)
   from byol_jax.data import tfds_source

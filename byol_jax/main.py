@@ -93,6 +93,7 @@ def main(argv: Sequence[str]) -> None:
       print(describe.describe(values.config))
       return
     data = inputs.open_inputs(values.config)
+    pretrain.check(values.config, data)
   except ValueError as error:
     refuse(str(error))
   workdir = values.workdir or default_workdir(values["config"].config_filename)

@@ -72,6 +72,17 @@ def make_parts(
   return Parts(init, step, net)
 
 
+def check(config: ml_collections.ConfigDict, data: inputs.Inputs) -> None:
+  """Refuses a config that does not fit the size of its data.
+
+  Raises:
+    ValueError: fewer pictures than a batch, or no steps after the warm-up.
+  """
+  num_images = sources.size(data.train)
+  sources.steps_per_epoch(num_images, config.training.batch_size)
+  assembly.durations(config, num_images)
+
+
 def run(
   config: ml_collections.ConfigDict, data: inputs.Inputs, workdir: str
 ) -> dict[str, Any]:

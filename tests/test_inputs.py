@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import tiny
@@ -66,10 +68,13 @@ def test_a_folder_for_the_host_stays_encoded(folder):
   assert data.reads.__name__ == "byol_jax.data.pipeline"
 
 
-def test_unlabelled_data_has_no_classes(folder):
-  data = inputs.open_inputs(_folder_config(folder, data__labelled=False))
+@pytest.mark.parametrize("embedded", [False, True])
+def test_unlabelled_data_has_no_classes(folder, embedded):
+  make = tiny.config if embedded else functools.partial(_folder_config, folder)
+  data = inputs.open_inputs(make(data__labelled=False))
   assert data.num_classes == 0
-  assert not sources.is_labelled(data.train)
+  for source in (data.train, data.test):
+    assert not sources.is_labelled(source)
 
 
 def test_without_a_test_path_there_is_no_test_split(folder):

@@ -10,6 +10,7 @@ from byol_jax import main
 
 ROOT = pathlib.Path(__file__).parent.parent
 CPU = "--config=configs/cpu.py"
+NO_WARMUP = "--config.training.warmup_epochs=0"
 
 
 @pytest.fixture(autouse=True)
@@ -150,6 +151,11 @@ def test_default_workdir_is_named_after_the_config(config, workdir):
       "micro-batches.",
     ),
     ((CPU, "--no_such"), "Unknown command line flag 'no_such'"),
+    (
+      (CPU, "--config.training.num_epochs=1e-3", NO_WARMUP),
+      "training.num_epochs=0.001 of",
+    ),
+    ((CPU, "--config.training.batch_size=100000"), "the training set has"),
     ((CPU, "--process_id=0"), "coordinator_address, num_processes and"),
   ],
 )
@@ -163,3 +169,18 @@ def test_program_refuses_with_one_line_and_code_2(arguments, sentence):
   assert done.stderr.startswith(f"byol_jax: {sentence}")
   assert len(done.stderr.splitlines()) == 1
   assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_dry_run_says_what_follows_and_begins_nothing(tmp_path):
+  done = subprocess.run(
+    [
+      *(sys.executable, "-m", "byol_jax.main", CPU, "--dry_run"),
+      f"--workdir={tmp_path / 'run'}",
+    ],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert (done.returncode, done.stderr) == (0, "")
+  assert "peak learning rate" in done.stdout
+  assert not (tmp_path / "run").exists()

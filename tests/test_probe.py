@@ -33,3 +33,12 @@ def test_unrelated_features_are_no_better_than_chance():
   rng = np.random.default_rng(2)
   noise = [x._replace(labels=rng.permutation(x.labels)) for x in (train, test)]
   assert probe.linear_top1(*noise, 0) == pytest.approx(1 / 3, abs=0.06)
+
+
+def test_a_class_of_one_picture_is_no_obstacle():
+  train = _features(901, 0, 0.1)
+  labels = train.labels.copy()
+  labels[-1] = 3
+  rare = train._replace(labels=labels)
+  got = probe.linear_top1(rare, _features(60, 1, 0.1), 0)
+  assert got > 0.9

@@ -17,7 +17,8 @@ def linear_top1(train: Features, test: Features, seed: int) -> float:
   """Accuracy of a multinomial logistic regression.
 
   Features are standardised. The L2 strength is chosen on a fifth of the
-  training pictures, then the classifier is fitted to all of them.
+  training pictures, of each class if it has five, then the classifier is fitted
+  to all of them.
 
   Args:
     train: labelled features.
@@ -29,8 +30,10 @@ def linear_top1(train: Features, test: Features, seed: int) -> float:
   """
   scaler = preprocessing.StandardScaler().fit(train.representation)
   x, y = scaler.transform(train.representation), train.labels
+  _, counts = np.unique(y, return_counts=True)
+  many = np.min(counts) * _HELD_OUT >= 1
   fit_x, held_x, fit_y, held_y = model_selection.train_test_split(
-    x, y, test_size=_HELD_OUT, random_state=seed, stratify=y
+    x, y, test_size=_HELD_OUT, random_state=seed, stratify=y if many else None
   )
   scores = [_fit(fit_x, fit_y, c).score(held_x, held_y) for c in _STRENGTHS]
   best = _fit(x, y, _STRENGTHS[int(np.argmax(scores))])
