@@ -109,11 +109,6 @@ def _check_data(values: Mapping[str, Any]) -> None:
   for key in _NEEDED[source]:
     if not values[key]:
       raise ValueError(f"data.source={source} needs {key}, which is empty.")
-  if source == "tfds" and values["data.views"] == "memory":
-    raise ValueError(
-      "data.views=memory is for data.source=folder or photo_patches, not tfds, "
-      "which takes host or device."
-    )
   folders = ("data.train_path", "data.test_path") if source == "folder" else ()
   for key in ("init_from", *folders):
     if values[key] and not os.path.exists(values[key]):

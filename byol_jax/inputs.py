@@ -61,10 +61,17 @@ def size_and_classes(config: ml_collections.ConfigDict) -> tuple[int, int]:
   """Number of training pictures and of classes (0 when unlabelled).
 
   Raises:
-    ValueError: as `open_inputs`.
+    ValueError: as `open_inputs`, but that some TFDS sets need not be there.
   """
-  train, _ = _open_splits(config.data)
-  num_classes = len(train.class_names) if config.data.labelled else 0
+  data = config.data
+  if data.source == "tfds":
+    from byol_jax.data import tfds_source
+
+    return tfds_source.size_and_classes(
+      data.tfds_name, data.train_split, data.data_dir, data.labelled
+    )
+  train, _ = _open_splits(data)
+  num_classes = len(train.class_names) if data.labelled else 0
   return sources.size(train), num_classes
 
 
@@ -145,10 +152,16 @@ def _unlabelled(source: sources.ArraySource) -> sources.ArraySource:
   return source._replace(labels=source.labels[:0], class_names=())
 
 
-def _decoded(source: sources.Source | None) -> sources.Source | None:
-  if isinstance(source, sources.EncodedSource):
-    return memory.decode_all(source)
-  return source
+def _decoded(source: sources.Source | None) -> sources.ArraySource | None:
+  """A split as an array, whatever it is read from."""
+  if source is None or isinstance(source, sources.ArraySource):
+    return source
+  if not isinstance(source, sources.EncodedSource):
+    # Imports TensorFlow, which read the source in the first place.
+    from byol_jax.data import tfds_source
+
+    source = tfds_source.read_all(source)
+  return memory.decode_all(source)
 
 
 def _open_splits(data) -> tuple[sources.Source, sources.Source | None]:

@@ -179,6 +179,4 @@ def _end(code: int, reason: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-  # TensorFlow prints its notices before anybody can ask it not to.
-  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
   app.run(main, flags_parser=parse_flags)

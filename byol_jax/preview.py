@@ -240,6 +240,4 @@ def _write_headings(axes, grid: Grid) -> None:
 
 
 if __name__ == "__main__":
-  # TensorFlow prints its notices before anybody can ask it not to.
-  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
   app.run(main, flags_parser=parse_flags)

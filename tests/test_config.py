@@ -244,11 +244,6 @@ CONTRADICTIONS = [
     "data.source=folder needs data.train_path, which is empty.",
   ),
   (
-    {"data__source": "tfds", "data__tfds_name": "cifar10"},
-    "data.views=memory is for data.source=folder or photo_patches, not tfds, "
-    "which takes host or device.",
-  ),
-  (
     {"data__source": "folder", "data__train_path": "no/such"},
     "data.train_path=no/such does not exist.",
   ),

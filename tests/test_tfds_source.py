@@ -6,8 +6,10 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+import tiny
 from PIL import Image
 
+from byol_jax import inputs
 from byol_jax.augment import policies
 from byol_jax.data import memory, pictures, pipeline, sources, tfds_source
 
@@ -232,3 +234,29 @@ def test_set_without_pictures_is_named(tmp_path):
   _prepare(Words, tmp_path, "array_record", num_shards=1)
   with pytest.raises(ValueError, match=r"'words' has no pictures.*word"):
     tfds_source.open_tfds("words", "train", str(tmp_path), False)
+
+
+def test_a_small_set_goes_into_memory(data_dir):
+  config = tiny.config(
+    data__source="tfds",
+    data__tfds_name="shades",
+    data__data_dir=data_dir,
+    data__test_split="",
+  )
+  data = inputs.open_inputs(config)
+  assert config.data.views == "memory"
+  assert data.train.images.shape[0] == _NUM_TRAIN
+  assert len(set(data.train.images[:, 0, 0, 0])) == _NUM_TRAIN
+  assert data.test is None
+
+
+def test_size_of_a_prepared_set_is_read(data_dir):
+  found = tfds_source.size_and_classes("shades", "train", data_dir, True)
+  assert found == (_NUM_TRAIN, 2)
+
+
+def test_size_of_imagenet_is_known_before_the_download(tmp_path):
+  found = tfds_source.size_and_classes(
+    "imagenet2012:5.*.*", "train", str(tmp_path), True
+  )
+  assert found == (1_281_167, 1000)
