@@ -7,7 +7,6 @@ several draws of view 1 and of view 2, made by the code that trains.
 """
 
 import itertools
-import os
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
