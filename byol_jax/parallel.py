@@ -1,6 +1,7 @@
 """Many devices, many hosts: the only module that knows how many there are."""
 
 import collections
+import functools
 import importlib.util
 import itertools
 import os
@@ -142,7 +143,7 @@ def gather(x: chex.Array) -> np.ndarray:
   """
   if jax.process_count() == 1:
     return np.asarray(x).reshape(-1, *x.shape[2:])
-  wide = pmap(lambda row: jax.lax.all_gather(row, AXIS, tiled=True))(x)
+  wide = _gather_everywhere()(x)
   return np.squeeze(np.asarray(wide.addressable_shards[0].data), axis=0)
 
 
@@ -153,6 +154,12 @@ def prefetch(items: Iterable[_T], place: Callable[[_T], _T]) -> Iterator[_T]:
   while queue:
     yield queue.popleft()
     queue.extend(itertools.islice(placed, 1))
+
+
+@functools.cache
+def _gather_everywhere() -> Callable:
+  """One function for all calls, so that each shape is compiled once."""
+  return pmap(lambda row: jax.lax.all_gather(row, AXIS, tiled=True))
 
 
 def _local() -> jax.sharding.NamedSharding:
