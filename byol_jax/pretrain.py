@@ -174,12 +174,16 @@ def _taken(saved: Mapping, own: Mapping, path: str) -> dict:
   """`own` with every module but the classifier from `saved`."""
   found = {}
   for module, leaves in own.items():
-    shapes = {name: x.shape for name, x in leaves.items()}
-    theirs = {name: x.shape for name, x in saved.get(module, {}).items()}
+    shapes, theirs = _text(leaves), _text(saved.get(module, {}))
     if module != "classifier" and shapes != theirs:
       raise checkpoint.CheckpointError(
-        f"init_from={path} holds another network: {module} is {theirs} there"
+        f"init_from={path} holds another network: {module} has {theirs} there"
         f" and {shapes} here."
       )
     found[module] = leaves if module == "classifier" else saved[module]
   return found
+
+
+def _text(leaves: Mapping) -> str:
+  """Names and shapes of one module."""
+  return ", ".join(f"{x} {list(leaves[x].shape)}" for x in leaves) or "nothing"

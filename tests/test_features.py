@@ -46,18 +46,22 @@ def test_extract_on_one_device_equals_two(monkeypatch):
     np.testing.assert_array_equal(ours, theirs)
 
 
-def test_extract_brings_interleaved_rows_into_order():
-  source = _source(8)
-  shares = [list(_batches(source, 8, host, 2)) for host in range(2)]
-  assert list(shares[1][0]["index"]) == [1, 3, 5, 7]
-  rows = {
-    key: np.concatenate([share[0][key] for share in shares])
-    for key in shares[0][0]
-  }
-  got = features.extract(_pixels(), None, iter([rows]))
-  np.testing.assert_array_equal(got.labels, np.arange(8))
+def test_extract_brings_the_rows_of_two_hosts_into_order():
+  source = _source(10)
+  shares = zip(
+    *(_batches(source, 8, host, 2) for host in range(2)), strict=True
+  )
+  joined = [
+    {key: np.concatenate([one[key], two[key]]) for key in one}
+    for one, two in shares
+  ]
+  assert list(joined[0]["index"]) == [0, 2, 4, 6, 1, 3, 5, 7]
+  # Padding lies between the last pictures.
+  assert list(joined[1]["mask"]) == 2 * [True, False, False, False]
+  got = features.extract(_pixels(), None, iter(joined))
+  np.testing.assert_array_equal(got.labels, np.arange(10))
   np.testing.assert_allclose(
-    got.representation, source.images.reshape(8, -1) / 255.0, rtol=1e-6
+    got.representation, source.images.reshape(10, -1) / 255.0, rtol=1e-6
   )
 
 

@@ -110,10 +110,12 @@ def test_run_continues_after_the_newest_checkpoint(tmp_path, capsys):
 
 def test_a_finished_run_does_nothing(tmp_path):
   loop.run(_job([]), PLAN, str(tmp_path))
+  before = set(tmp_path.rglob("*"))
   calls = []
   state, first_step = loop.run(_job(calls), PLAN, str(tmp_path))
   assert (first_step, parallel.first(state).total) == (7, 28.0)
   assert calls == []
+  assert set(tmp_path.rglob("*")) == before
 
 
 def test_run_says_which_settings_changed(tmp_path, capsys):

@@ -9,10 +9,10 @@ from byol_jax.data import memory, sources
 CONFIG = tiny.config(optimizer__trust_coefficient=0.05, target__base_decay=0.5)
 
 
-def _parts():
-  data = inputs.open_inputs(CONFIG)
+def _parts(config=CONFIG):
+  data = inputs.open_inputs(config)
   parts = pretrain.make_parts(
-    CONFIG, sources.size(data.train), data.num_classes, data.views
+    config, sources.size(data.train), data.num_classes, data.views
   )
   return data, parts
 
@@ -60,3 +60,15 @@ def test_one_device_equals_two():
       ours,
       theirs,
     )
+
+
+@pytest.mark.slow
+def test_micro_batches_come_from_the_config():
+  _, state = _run(*_parts(tiny.config(training__micro_batches=3)), 1, 1)
+  # Two views of each of the three parts.
+  counters = {
+    leaves["counter"].item()
+    for module, leaves in state.online.stats.items()
+    if "counter" in leaves
+  }
+  assert counters == {6}
