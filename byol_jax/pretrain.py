@@ -51,7 +51,7 @@ def make_parts(
   optimizer = assembly.make_optimizer(config, schedules.learning_rate)
   spec = assembly.network_spec(config, num_classes)
   net = network.make_network(spec, parallel.AXIS)
-  make_views = _view_maker(pair)
+  make_views = views.view_maker(pair.where, pair.policies, pair.image_px)
   update = byol.make_update(
     net, optimizer, schedules, config.training.micro_batches
   )
@@ -137,17 +137,6 @@ def run(
     results = summary.finish(config, data, encode, networks, workdir)
   summary.report(results, workdir)
   return results
-
-
-def _view_maker(pair: sources.Views) -> Callable:
-  """The part of the augmentation that the device does."""
-  if pair.where == "memory":
-    return lambda batch, key: views.views_from_pool(
-      batch, key, pair.policies, pair.image_px
-    )
-  if pair.where == "device":
-    return lambda batch, key: views.views_from_crops(batch, key, pair.policies)
-  return lambda batch, key: batch
 
 
 def _begin_from(path: str, state: byol.State) -> byol.State:

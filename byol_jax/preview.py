@@ -8,7 +8,7 @@ several draws of view 1 and of view 2, made by the code that trains.
 
 import itertools
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
@@ -22,7 +22,6 @@ from byol_jax import inputs, records
 from byol_jax import main as main_lib
 from byol_jax.augment import views
 from byol_jax.data import memory, sources
-from byol_jax.types import Batch
 
 # All lengths in pixels. Small pictures are magnified to at least so many.
 _MIN_CELL = 96
@@ -188,7 +187,10 @@ def _epochs(
   The batch is as large as the data set: each epoch is one step, which holds
   each picture once, and every epoch draws anew.
   """
-  make_views = jax.jit(_view_maker(data.views))
+  pair = data.views
+  make_views = jax.jit(
+    views.view_maker(pair.where, pair.policies, pair.image_px)
+  )
   pool = memory.pool(data.train) if data.views.where == "memory" else {}
   key = jax.random.key(reader.seed)
   batches = data.reads.train_batches(data.train, data.views, reader, 0)
@@ -196,17 +198,6 @@ def _epochs(
     made = make_views({**pool, **batch}, jax.random.fold_in(key, epoch))
     order = np.argsort(batch["index"])
     yield {name: np.asarray(made[name])[order] for name in ("view1", "view2")}
-
-
-def _view_maker(pair: sources.Views) -> Callable[[Batch, jax.Array], Batch]:
-  """The part of the augmentation that the device does, as in `pretrain`."""
-  if pair.where == "memory":
-    return lambda batch, key: views.views_from_pool(
-      batch, key, pair.policies, pair.image_px
-    )
-  if pair.where == "device":
-    return lambda batch, key: views.views_from_crops(batch, key, pair.policies)
-  return lambda batch, key: batch
 
 
 def _block(pictures: np.ndarray) -> np.ndarray:

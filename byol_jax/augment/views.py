@@ -1,5 +1,7 @@
 """The two views of each picture, made on the device."""
 
+from collections.abc import Callable
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -7,6 +9,26 @@ import jax.numpy as jnp
 from byol_jax.augment import crops, photometry, policies
 from byol_jax.augment.policies import Policy
 from byol_jax.types import Batch
+
+
+def view_maker(
+  where: str, pair: tuple[Policy, Policy], image_px: int
+) -> Callable[[Batch, chex.PRNGKey], Batch]:
+  """The part of the augmentation that the device does.
+
+  Args:
+    where: "host" (nothing is left to do), "device" or "memory".
+    pair: T and T', the distributions of the two views.
+    image_px: height and width of the views.
+
+  Returns:
+    A function of a batch, as data/ yields it, and the step's key.
+  """
+  if where == "memory":
+    return lambda batch, key: views_from_pool(batch, key, pair, image_px)
+  if where == "device":
+    return lambda batch, key: views_from_crops(batch, key, pair)
+  return lambda batch, key: batch
 
 
 def views_from_crops(
@@ -74,6 +96,8 @@ def _photometry(
   images: chex.Array, uniforms: chex.Array, policy: Policy
 ) -> chex.Array:
   draw = policies.photometry_draw(uniforms, policy)
-  radius = policies.blur_radius(images.shape[1], policy)
+  # Radius 0 leaves the blur's matrix products out.
+  blurs = policy.blur > 0.0
+  radius = policies.blur_radius(images.shape[1], policy) if blurs else 0
   views = photometry.apply(images, draw, radius, policy.solarize_threshold)
   return jax.lax.stop_gradient(views)
