@@ -7,10 +7,11 @@ python -m byol_jax.main --config=configs/cifar10.py \
 
 The preset `cifar10.py:cpu` is a small network for two cores. The second command
 reads folders (or tar archives) that hold one folder a class and keeps the
-pictures on the device. solo-learn reports 92.58 % by linear
-evaluation after 1000 epochs in half precision; here it is float32, and the
-online classifier shares the optimizer of the network. Our time and score: not
-measured yet.
+pictures on the device. solo-learn reports 92.58 % by linear evaluation after
+1000 epochs in half precision; here it is float32, and the online classifier
+shares the optimizer of the network; our time and score are not measured yet.
+`:cpu` takes about 40 minutes and reaches 46 % by k-NN and 50 % by logistic
+regression on JPEG copies of CIFAR-10 (docs/reproduction.md).
 """
 
 import ml_collections
