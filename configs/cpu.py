@@ -55,7 +55,7 @@ def get_config(preset: str = "") -> ml_collections.ConfigDict:
 
   config.training = ml_collections.ConfigDict()
   config.training.batch_size = 128  # Images a step, all devices together.
-  config.training.num_epochs = 80.0
+  config.training.num_epochs = 40.0
   config.training.warmup_epochs = 1.0
   config.training.micro_batches = 1  # Parts of a batch, one after the other.
 
@@ -72,7 +72,7 @@ def get_config(preset: str = "") -> ml_collections.ConfigDict:
   config.target.constant = False  # It rises to 1, a cosine.
 
   config.evaluation = ml_collections.ConfigDict()
-  config.evaluation.every_epochs = 20.0  # 0: only at the end.
+  config.evaluation.every_epochs = 10.0  # 0: only at the end.
   config.evaluation.batch_size = 256
   config.evaluation.knn_images = 10_000  # Of the training set; 0: no k-NN.
   config.evaluation.knn_neighbours = 20
