@@ -14,6 +14,7 @@ setuptools.setup(
     "absl-py>=2.5",
     "chex>=0.1.92",
     "dm-haiku>=0.0.17",
+    "etils>=1.15",  # Paths in buckets; comes with Orbax.
     "importlib_resources>=6.5",  # tensorflow-datasets needs it, undeclared.
     "jax>=0.10.2",
     "matplotlib>=3.11",
@@ -28,6 +29,7 @@ setuptools.setup(
     "tensorboardX>=2.6.5",  # Events without importing TensorFlow.
     "tensorflow>=2.21",
     "tensorflow-datasets>=4.9.10",
+    "threadpoolctl>=3.6",  # Comes with scikit-learn.
     "tqdm>=4.70",
   ],
   extras_require={

@@ -4,11 +4,11 @@ What each key may hold is in `schema`; here is what the values have to do with
 each other, with the devices and with the disk.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import ml_collections
+from etils import epath
 
 from byol_jax import schema
 
@@ -111,5 +111,5 @@ def _check_data(values: Mapping[str, Any]) -> None:
       raise ValueError(f"data.source={source} needs {key}, which is empty.")
   folders = ("data.train_path", "data.test_path") if source == "folder" else ()
   for key in ("init_from", *folders):
-    if values[key] and not os.path.exists(values[key]):
+    if values[key] and not epath.Path(values[key]).exists():
       raise ValueError(f"{key}={values[key]} does not exist.")

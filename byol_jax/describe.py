@@ -7,6 +7,7 @@ import jax
 import ml_collections
 
 from byol_jax import assembly, inputs, parallel
+from byol_jax.data import sources
 
 
 def describe(config: ml_collections.ConfigDict) -> str:
@@ -22,6 +23,7 @@ def describe(config: ml_collections.ConfigDict) -> str:
     ValueError: the data is not there, or the run has no steps.
   """
   num_images, num_classes = inputs.size_and_classes(config)
+  sources.steps_per_epoch(num_images, config.training.batch_size)
   lengths = assembly.durations(config, num_images)
   plan = assembly.plan(config, num_images)
   batch_size = config.training.batch_size

@@ -37,7 +37,12 @@ def votes(
   """
   chex.assert_rank((queries, bank, bank_labels), (2, 2, 1))
   chex.assert_equal_shape_suffix((queries, bank), 1)
-  cosines = objectives.unit(queries) @ objectives.unit(bank).T
+  # Accelerators multiply in bfloat16 unless told otherwise.
+  cosines = jnp.matmul(
+    objectives.unit(queries),
+    objectives.unit(bank).T,
+    precision=jax.lax.Precision.HIGHEST,
+  )
   nearest, places = jax.lax.top_k(cosines, num_neighbours)
   weights = jnp.exp((nearest - nearest[:, :1]) / temperature)
   classes = jax.nn.one_hot(bank_labels[places], num_classes)

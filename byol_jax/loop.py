@@ -107,6 +107,12 @@ def run(job: Job, plan: Plan, workdir: str) -> tuple[Any, int]:
 def _begin(job: Job, manager: Any, active: bool) -> tuple[Any, int]:
   """The newest checkpoint's state, or a fresh one; and its step."""
   step = checkpoint.latest(manager)
+  steps = parallel.everywhere(-1 if step is None else step)
+  if len(set(steps.tolist())) > 1:
+    raise checkpoint.CheckpointError(
+      f"The hosts see different checkpoints in {manager.directory} (steps"
+      f" {steps.tolist()}, -1 for none): --workdir must be one that all share."
+    )
   if step is None:
     records.say(f"Beginning in {manager.directory.parent}.", active)
     return job.init(), 0

@@ -90,7 +90,9 @@ def main(argv: Sequence[str]) -> None:
       logging.disable(logging.WARNING)  # Host 0 says the same.
     config_lib.validate(values.config, parallel.num_devices())
     if values.dry_run:
-      print(describe.describe(values.config))
+      text = describe.describe(values.config)
+      if parallel.host() == 0:
+        print(text)
       return
     data = inputs.open_inputs(values.config)
     pretrain.check(values.config, data)
@@ -99,7 +101,7 @@ def main(argv: Sequence[str]) -> None:
   workdir = values.workdir or default_workdir(values["config"].config_filename)
   try:
     pretrain.run(values.config, data, workdir)
-  except (ValueError, FloatingPointError) as error:
+  except (ValueError, OSError, FloatingPointError) as error:
     _end(_FAILED, str(error))
   except KeyboardInterrupt:
     _end(_STOPPED, f"Stopped; the same command continues from {workdir}.")

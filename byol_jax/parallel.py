@@ -147,6 +147,13 @@ def gather(x: chex.Array) -> np.ndarray:
   return np.squeeze(np.asarray(wide.addressable_shards[0].data), axis=0)
 
 
+def everywhere(value: int) -> np.ndarray:
+  """What each host says, [num_hosts] int32; every host must call it."""
+  count = jax.local_device_count()
+  rows = np.full((count, 1), value, np.int32)
+  return gather(jax.device_put(rows, _local()))[::count]
+
+
 def prefetch(items: Iterable[_T], place: Callable[[_T], _T]) -> Iterator[_T]:
   """Places items on the devices two ahead of where they are used."""
   placed = map(place, items)
@@ -170,8 +177,10 @@ def _local() -> jax.sharding.NamedSharding:
 
 def _in_cluster() -> bool:
   """Whether the environment speaks of more than one process, or of a TPU."""
-  counts = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE")
-  if any(int(os.environ.get(name, "1")) > 1 for name in counts):
+  # An allocation alone has no step: what runs there without srun is alone.
+  if "SLURM_STEP_NODELIST" in os.environ and _count("SLURM_NTASKS") > 1:
+    return True
+  if _count("OMPI_COMM_WORLD_SIZE") > 1:
     return True
   if "JAX_COORDINATOR_ADDRESS" in os.environ:
     return True
@@ -179,3 +188,7 @@ def _in_cluster() -> bool:
   has_tpu = any(node.exists() for node in nodes)
   wanted = os.environ.get("JAX_PLATFORMS", "tpu").startswith("tpu")
   return has_tpu and wanted and importlib.util.find_spec("libtpu") is not None
+
+
+def _count(name: str) -> int:
+  return int(os.environ.get(name, "1"))

@@ -123,17 +123,16 @@ def run(
     shapes=lambda: assembly.state_shapes(config, data.num_classes),
     step=parallel.pmap(parts.step, donate=True),
     batches=batches,
-    evaluate=evaluate if data.test else lambda state: {},
+    evaluate=evaluate,
     config_json=config.to_json_best_effort(),
   )
   state, first_step = loop.run(job, plan, workdir)
   results = None
   if first_step >= plan.num_steps:
     results = summary.earlier(config, workdir)
-  if results is None:
-    networks = {"BYOL": state.online}
-    if config.evaluation.baselines:
-      networks["untrained"] = untrained().online
+  # Host 0 decides for all: what follows are collectives.
+  if not parallel.everywhere(results is not None)[0]:
+    networks = {"BYOL": state.online, "untrained": untrained().online}
     results = summary.finish(config, data, encode, networks, workdir)
   summary.report(results, workdir)
   return results

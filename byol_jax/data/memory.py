@@ -28,11 +28,18 @@ def decode_all(
     The same pictures, labels and class names.
 
   Raises:
-    ValueError: if `image_px` is None and the sizes differ.
+    ValueError: if `image_px` is None and the sizes differ, or a picture cannot
+      be decoded.
   """
 
   def decode(position):
-    image = pictures.decode(source.read(position))
+    try:
+      image = pictures.decode(source.read(position))
+    except pictures.ERRORS as error:
+      raise ValueError(
+        f"{source.name(position)} cannot be decoded ({error}); for your own"
+        " pictures data.corrupt=skip leaves such files out."
+      ) from error
     if image_px is None:
       return image
     return pictures.centre_square(image, 1.0, image_px)

@@ -196,15 +196,19 @@ def _batched(
 def _iterate(dataset: tf.data.Dataset) -> Iterator[dict[str, np.ndarray]]:
   """NumPy batches; a picture that cannot be decoded is one sentence."""
   # A name of this frame: the module's may be gone when the program ends.
-  failures = (tf.errors.InvalidArgumentError, tf.errors.UnknownError)
+  decoding = (tf.errors.InvalidArgumentError, tf.errors.UnknownError)
+  reading = tf.errors.OpError
   try:
     yield from dataset.as_numpy_iterator()
-  except failures as error:
+  except decoding as error:
     reason = error.message.partition("\n")[0]
     raise ValueError(
       f"a picture cannot be decoded ({reason}); for your own pictures"
       " data.corrupt=skip finds such files."
     ) from error
+  except reading as error:
+    reason = error.message.partition("\n")[0]
+    raise ValueError(f"the data cannot be read ({reason}).") from error
 
 
 def _empty(dataset: tf.data.Dataset) -> dict[str, np.ndarray]:

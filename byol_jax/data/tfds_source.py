@@ -29,7 +29,7 @@ _MANUAL = {
 _KNOWN_SIZES = {
   "cifar10": (50_000, 10),
   "imagenet2012": (1_281_167, 1000),
-  "imagenette": (9_469, 10),
+  "imagenette/160px-v2": (9_469, 10),
 }
 
 
@@ -44,9 +44,9 @@ def size_and_classes(
   Raises:
     ValueError: as `open_tfds`.
   """
-  bare_name = name.partition("/")[0].partition(":")[0]
-  if split == "train" and bare_name in _KNOWN_SIZES:
-    num_images, num_classes = _KNOWN_SIZES[bare_name]
+  unversioned = name.partition(":")[0]
+  if split == "train" and unversioned in _KNOWN_SIZES:
+    num_images, num_classes = _KNOWN_SIZES[unversioned]
     return num_images, num_classes if labelled else 0
   source = open_tfds(name, split, data_dir, labelled)
   return source.num_images, len(source.class_names)

@@ -11,7 +11,7 @@ from byol_jax.evaluation.features import Features
 # Queries at once: bounds the matrix of cosines.
 _CHUNK = 256
 # Pictures for the effective rank: its cost grows with their number.
-_MAX_RANK_IMAGES = 2000
+MAX_RANK_IMAGES = 2000
 
 
 class KNN(NamedTuple):
@@ -48,7 +48,7 @@ def scores(
       found[f"test_top{k}"] = float(np.mean(right))
   if num_classes and bank is not None:
     found["test_knn_top1"] = knn_top1(test, bank, num_classes, settings)
-  some = test.representation[:_MAX_RANK_IMAGES]
+  some = test.representation[:MAX_RANK_IMAGES]
   found["test_effective_rank"] = float(metrics.effective_rank(some))
   return found
 

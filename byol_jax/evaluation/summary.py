@@ -9,7 +9,7 @@ import jax
 import ml_collections
 from etils import epath
 
-from byol_jax import checkpoint, inputs, parallel, records
+from byol_jax import checkpoint, inputs, metrics, parallel, records
 from byol_jax.data import sources
 from byol_jax.evaluation import features, online, probe
 from byol_jax.types import Variables
@@ -21,17 +21,19 @@ def online_scores(
   encode: features.Encode,
   variables: Variables,
 ) -> dict[str, float]:
-  """Scores the online network on the test split.
+  """Scores the online network on the test split, or its rank without one.
 
   Args:
     config: a validated config.
-    data: the opened data, with a test split.
+    data: the opened data.
     encode: from `features.make_encode`.
     variables: of the online network, replicated.
 
   Returns:
-    As `online.scores`.
+    As `online.scores`; without a test split `train_effective_rank` alone.
   """
+  if data.test is None:
+    return _train_rank(config, data, encode, variables)
   count = config.evaluation.knn_images
   test, bank = _test_and_bank(config, data, encode, variables, count)
   return online.scores(test, bank, data.num_classes, _knn(config))
@@ -55,11 +57,14 @@ def finish(
 
   Returns:
     What `summary.json` holds: `scores` by name of the features, shares in
-    [0, 1] (none without labels, test split or probe images), `checkpoint`,
-    `config` and `device`.
+    [0, 1] (of the probe, or without labels, test split or probe images those
+    of `online_scores`), `checkpoint`, `config` and `device`.
   """
   rows = {}
-  if data.test and data.num_classes and config.evaluation.probe_images:
+  if not (data.test and data.num_classes and config.evaluation.probe_images):
+    for name, variables in networks.items():
+      rows[name] = online_scores(config, data, encode, variables)
+  else:
     kinds = [(name, encode, variables) for name, variables in networks.items()]
     if config.evaluation.baselines:
       kinds += [(name, x, None) for name, x in features.plain_encodes().items()]
@@ -106,6 +111,15 @@ def _row(config, data, encode, variables) -> dict[str, float]:
   }
 
 
+def _train_rank(config, data, encode, variables) -> dict[str, float]:
+  """Directions that the representation of some training pictures uses."""
+  chosen = inputs.subset(data.train, online.MAX_RANK_IMAGES, config.seed)
+  batches = inputs.eval_batches(data, chosen, config.evaluation.batch_size)
+  some = features.extract(encode, variables, batches, online.MAX_RANK_IMAGES)
+  rank = metrics.effective_rank(some.representation)
+  return {"train_effective_rank": float(rank)}
+
+
 def _test_and_bank(config, data, encode, variables, count):
   """Features of the test split and of `count` training pictures, or None."""
 
@@ -126,14 +140,25 @@ def _knn(config: ml_collections.ConfigDict) -> online.KNN:
 
 
 def table(rows: Mapping[str, Mapping[str, float]]) -> str:
-  """Scores as text, in per cent, a line for each kind of features."""
+  """Scores as text, a line for each kind of features; shares in per cent."""
   columns = list(next(iter(rows.values())))
   width = max(map(len, rows))
-  lines = [" " * width + "".join(f"{column:>14}" for column in columns)]
+  head = "".join(f"{column:>{_column_width(column)}}" for column in columns)
+  lines = [" " * width + head]
   for name, scores in rows.items():
-    cells = "".join(f"{100.0 * scores[column]:14.1f}" for column in columns)
+    cells = "".join(_cell(column, scores[column]) for column in columns)
     lines.append(f"{name:<{width}}{cells}")
   return "\n".join(lines)
+
+
+def _column_width(name: str) -> int:
+  return max(14, len(name) + 2)
+
+
+def _cell(column: str, score: float) -> str:
+  """A share in per cent; ranks, the only other scores, as they are."""
+  shown = score if column.endswith("rank") else 100.0 * score
+  return f"{shown:{_column_width(column)}.1f}"
 
 
 def _path(workdir: str) -> epath.Path:
