@@ -77,3 +77,7 @@ def test_prefetch_takes_no_more_than_it_places_ahead():
 def test_initialize_wants_all_three_or_none(arguments):
   with pytest.raises(ValueError, match="go together"):
     parallel.initialize(*arguments)
+
+
+def test_everywhere_says_what_this_host_says():
+  np.testing.assert_array_equal(parallel.everywhere(7), [7])

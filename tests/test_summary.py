@@ -76,17 +76,25 @@ def test_report_prints_the_table_and_the_places(tmp_path, capsys):
   ]
 
 
-@pytest.mark.parametrize(
-  "changes",
-  [{"evaluation__probe_images": 0}, {"data__labelled": False}],
-)
-def test_without_probe_or_labels_there_is_no_table(tmp_path, capsys, changes):
-  results = _finish(
-    tiny.config(**{"evaluation__probe_images": 200, **changes}), tmp_path
-  )
-  assert results["scores"] == {}
+def test_without_probe_the_table_has_the_online_scores(tmp_path, capsys):
+  config = tiny.config(evaluation__probe_images=0)
+  results = _finish(config, tmp_path, {"network": None})
+  row = results["scores"]["network"]
+  assert set(row) == {"test_knn_top1", "test_effective_rank"}
   summary.report(results, str(tmp_path))
-  assert len(capsys.readouterr().out.splitlines()) == 2
+  rank, shares = row["test_effective_rank"], 100.0 * row["test_knn_top1"]
+  cells = capsys.readouterr().out.splitlines()[1].split()
+  assert cells == ["network", f"{shares:.1f}", f"{rank:.1f}"]
+
+
+def test_without_a_test_split_there_is_the_rank_in_training():
+  config = tiny.config()
+  data = inputs.open_inputs(config)._replace(test=None)
+  encode = features.plain_encodes()["pixels"]
+  got = summary.online_scores(config, data, encode, None)
+  assert list(got) == ["train_effective_rank"]
+  pixels = data.train.images.reshape(len(data.train.images), -1)
+  assert 3.0 < got["train_effective_rank"] < pixels.shape[1]
 
 
 def test_online_scores_are_of_the_test_split():
