@@ -1,8 +1,10 @@
 """The update, against the released implementation and its own invariants.
 
-`data/released_update.npz` holds what the released update computes (deepmind-
-research, byol, f5de0ed; float32, two devices), with the calls that JAX has
-removed since replaced by their successors: the initial state, the state after
+`data/released_update.npz` holds what a transcription of the released update
+(deepmind-research, `byol`) computes on current JAX and Haiku, float32, two
+devices; the original does not run there. It was written by hand from stored
+copies of the files (4822a45, 500ffd8, 8457046), not checked against another
+commit, and is not part of this project: the initial state, the state after
 three updates and the logs of each, for its TinyResNet with heads 16/8, five
 classes, batch 16, peak rate 0.05 after 2 of 10 steps, weight decay 1e-4 and
 base target decay 0.99, on the pictures of `released_batches`.
