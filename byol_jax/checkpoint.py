@@ -76,7 +76,7 @@ def save(
     tree: NumPy arrays, one replica.
     config_json: the config that made them.
   """
-  origin = {"config": json.loads(config_json), "versions": _versions()}
+  origin = {"config": json.loads(config_json), "versions": versions()}
   items = ocp.args.Composite(
     state=ocp.args.StandardSave(tree), config=ocp.args.JsonSave(origin)
   )
@@ -152,7 +152,7 @@ def load_params(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
   """Reads the newest state of another run, whatever its structure.
 
   Args:
-    path: a workdir or its folder of checkpoints.
+    path: a workdir, its folder of checkpoints, or one step in that folder.
 
   Returns:
     The state as nested dicts of NumPy arrays (tuples became lists, named
@@ -161,22 +161,30 @@ def load_params(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
   Raises:
     CheckpointError: there is no whole checkpoint at this path.
   """
-  inner = epath.Path(path) / FOLDER
-  folder = _absolute(inner if inner.is_dir() else path)
-  if not folder.is_dir():
-    raise CheckpointError(f"{path} is not a folder with checkpoints.")
+  folder, step = _find(path)
   options = ocp.CheckpointManagerOptions(create=False)
   with ocp.CheckpointManager(
     folder, options=options, handler_registry=_handlers()
   ) as manager:
-    step = manager.latest_step()
-    if step is None:
-      raise CheckpointError(f"There is no finished checkpoint in {folder}.")
+    step = manager.latest_step() if step is None else step
+    if step not in manager.all_steps():
+      raise CheckpointError(f"There is no finished checkpoint in {path}.")
     items = ocp.args.Composite(
       state=ocp.args.StandardRestore(), config=ocp.args.JsonRestore()
     )
     found = manager.restore(step, args=items)
   return found["state"], found["config"]["config"]
+
+
+def _find(path: str) -> tuple[epath.Path, int | None]:
+  """The folder of checkpoints, and the step if the path names one."""
+  inner = epath.Path(path) / FOLDER
+  folder = _absolute(inner if inner.is_dir() else path)
+  if not folder.is_dir():
+    raise CheckpointError(f"{path} is not a folder with checkpoints.")
+  if folder.name.isdigit() and folder.parent.name == FOLDER:
+    return folder.parent, int(folder.name)
+  return folder, None
 
 
 def _handlers() -> ocp.handlers.CheckpointHandlerRegistry:
@@ -207,7 +215,8 @@ def _settings(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
   return found
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+  """Versions of Python and of the packages that results depend on."""
   found = {package: metadata.version(package) for package in _PACKAGES}
   return {"python": platform.python_version(), **found}
 

@@ -8,6 +8,7 @@ import ml_collections
 
 from byol_jax import assembly, inputs, parallel
 from byol_jax.data import sources
+from byol_jax.networks import network
 
 
 def describe(config: ml_collections.ConfigDict) -> str:
@@ -29,8 +30,7 @@ def describe(config: ml_collections.ConfigDict) -> str:
   batch_size = config.training.batch_size
   state = assembly.state_shapes(config, num_classes)
   params = state.online.params
-  heads = ("projector", "predictor", "classifier")
-  encoder = {k: v for k, v in params.items() if k.split("/")[0] not in heads}
+  encoder = network.encoder_part(params)
   views = 2 * batch_size // parallel.num_devices() * config.data.image_px**2 * 3
   lines = (
     ("training pictures", f"{num_images:,}, {num_classes or 'no'} classes"),

@@ -1,7 +1,7 @@
 """The whole network: standardise, encode, project, predict, classify."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import chex
 import haiku as hk
@@ -10,6 +10,9 @@ import jax.numpy as jnp
 
 from byol_jax.networks import mlp, resnet
 from byol_jax.types import Variables
+
+# Modules of the network that are not the encoder's.
+_HEADS = ("projector", "predictor", "classifier")
 
 
 class Spec(NamedTuple):
@@ -44,20 +47,33 @@ class Spec(NamedTuple):
   std_rgb: tuple[float, float, float]
 
 
+class EncoderSpec(NamedTuple):
+  """Everything that shapes an encoder; the attributes are those of `Spec`."""
+
+  encoder: str
+  width_multiplier: int
+  stem: str
+  zero_init_last_scale: bool
+  norm_decay: float
+  norm_epsilon: float
+  mean_rgb: tuple[float, float, float]
+  std_rgb: tuple[float, float, float]
+
+
 class Outputs(NamedTuple):
   """What the network says of a batch.
 
   Attributes:
     representation: y, [batch, channels], of the encoder.
-    projection: z, [batch, projection_dim].
-    prediction: q(z), [batch, projection_dim].
+    projection: z, [batch, projection_dim]; () of an encoder alone.
+    prediction: q(z), [batch, projection_dim]; () of an encoder alone.
     logits: [batch, num_classes] of a linear classifier on the representation,
       which gets no gradient from it; () without classes.
   """
 
   representation: chex.Array
-  projection: chex.Array
-  prediction: chex.Array
+  projection: chex.Array | tuple[()]
+  prediction: chex.Array | tuple[()]
   logits: chex.Array | tuple[()]
 
 
@@ -85,9 +101,45 @@ def make_network(spec: Spec, axis_name: str) -> Network:
   Returns:
     A `Network` of images [batch, height, width, 3] in [0, 1].
   """
-  forward = hk.transform_with_state(
+  return _transform(
     lambda images, is_training: _forward(spec, axis_name, images, is_training)
   )
+
+
+def make_encoder(spec: EncoderSpec, axis_name: str) -> Network:
+  """Builds the encoder alone, under the names that it has in the network.
+
+  Args:
+    spec: shape of the encoder.
+    axis_name: as in `make_network`.
+
+  Returns:
+    A `Network` whose outputs are the representation and nothing else.
+  """
+
+  def forward(images, is_training):
+    make_norm = _norm_maker(spec, axis_name)
+    y = _encode(spec, make_norm, images, is_training)
+    return Outputs(y, (), (), ())
+
+  return _transform(forward)
+
+
+def encoder_part(tree: Mapping[str, Any]) -> dict[str, Any]:
+  """The encoder's modules of a network's parameters or averages.
+
+  Args:
+    tree: Haiku's two-level dict.
+
+  Returns:
+    The same without projector, predictor and classifier.
+  """
+  return {k: v for k, v in tree.items() if k.split("/")[0] not in _HEADS}
+
+
+def _transform(function):
+  """The two pure functions of (images, is_training)."""
+  forward = hk.transform_with_state(function)
 
   def init(key, images):
     return Variables(*forward.init(key, images, True))
@@ -99,7 +151,35 @@ def make_network(spec: Spec, axis_name: str) -> Network:
 
 
 def _forward(spec, axis_name, images, is_training):
+  make_norm = _norm_maker(spec, axis_name)
+  dim = spec.projection_dim
+  representation = _encode(spec, make_norm, images, is_training)
+  projector = mlp.MLP(spec.projector_hidden, dim, make_norm, "projector")
+  predictor = mlp.MLP(spec.predictor_hidden, dim, make_norm, "predictor")
+  projection = projector(representation, is_training)
+  prediction = predictor(projection, is_training)
+  logits = ()
+  if spec.num_classes:
+    classifier = hk.Linear(spec.num_classes, name="classifier")
+    logits = classifier(jax.lax.stop_gradient(representation))
+  return Outputs(representation, projection, prediction, logits)
+
+
+def _encode(spec, make_norm, images, is_training):
+  """The representation, [batch, channels]."""
   chex.assert_shape(images, (None, None, None, 3))
+  encoder = resnet.ResNet(
+    resnet.ARCHITECTURES[spec.encoder],
+    spec.width_multiplier,
+    spec.stem,
+    spec.zero_init_last_scale,
+    make_norm,
+  )
+  return encoder(standardize(images, spec), is_training)
+
+
+def _norm_maker(spec, axis_name):
+  """Batch norms as the spec has them, from name and zero start of the scale."""
 
   def make_norm(name, zero_scale):
     return hk.BatchNorm(
@@ -112,28 +192,13 @@ def _forward(spec, axis_name, images, is_training):
       name=name,
     )
 
-  encoder = resnet.ResNet(
-    resnet.ARCHITECTURES[spec.encoder],
-    spec.width_multiplier,
-    spec.stem,
-    spec.zero_init_last_scale,
-    make_norm,
-  )
-  dim = spec.projection_dim
-  projector = mlp.MLP(spec.projector_hidden, dim, make_norm, "projector")
-  predictor = mlp.MLP(spec.predictor_hidden, dim, make_norm, "predictor")
-  representation = encoder(standardize(images, spec), is_training)
-  projection = projector(representation, is_training)
-  prediction = predictor(projection, is_training)
-  logits = ()
-  if spec.num_classes:
-    classifier = hk.Linear(spec.num_classes, name="classifier")
-    logits = classifier(jax.lax.stop_gradient(representation))
-  return Outputs(representation, projection, prediction, logits)
+  return make_norm
 
 
-def standardize(images: chex.Array, spec: Spec) -> chex.Array:
+def standardize(images: chex.Array, spec: Spec | EncoderSpec) -> chex.Array:
   """Brings [..., 3] images in [0, 1] to about mean 0 and variance 1."""
   shape = (1,) * (images.ndim - 1) + (3,)
-  mean, std = (jnp.reshape(jnp.array(x), shape) for x in spec[-2:])
+  mean, std = (
+    jnp.reshape(jnp.array(x), shape) for x in (spec.mean_rgb, spec.std_rgb)
+  )
   return (images - mean) / std
