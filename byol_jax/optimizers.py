@@ -70,6 +70,45 @@ def sgd(
   )
 
 
+def sgd_sweep(
+  schedule: optax.Schedule,
+  rates: chex.ArrayTree,
+  weight_decays: chex.ArrayTree,
+  momentum: float,
+) -> optax.GradientTransformation:
+  """Nesterov SGD whose rate and weight decay may differ between parameters.
+
+  What classifiers are trained with (paper, "Linear evaluation on ImageNet",
+  "Semi-supervised training on ImageNet"); several rates train side by side.
+
+  Args:
+    schedule: of the step, common to all; multiplies the rates.
+    rates: a tree as the parameters', of numbers that broadcast against them
+      with equally many axes.
+    weight_decays: likewise; times the parameters, added to their gradient.
+    momentum: of Nesterov's kind.
+
+  Returns:
+    An optax transformation whose state holds one momentum tree and the step.
+  """
+
+  def add_decay(grads, params):
+    return jax.tree.map(
+      lambda g, x, decay: g + decay * x, grads, params, weight_decays
+    )
+
+  def scale(updates, params):
+    del params
+    return jax.tree.map(lambda u, rate: -rate * u, updates, rates)
+
+  return optax.chain(
+    optax.stateless(add_decay),
+    optax.trace(decay=momentum, nesterov=True),
+    optax.scale_by_schedule(schedule),
+    optax.stateless(scale),
+  )
+
+
 def adamw(
   learning_rate: optax.Schedule, weight_decay: float
 ) -> optax.GradientTransformation:
