@@ -10,7 +10,7 @@ from typing import Any
 import ml_collections
 from etils import epath
 
-from byol_jax import schema
+from byol_jax import rules, schema
 
 # The stem and the groups of a ResNet for ImageNet shrink a picture 32 times.
 _MIN_IMAGENET_STEM_PX = 32
@@ -34,14 +34,19 @@ def validate(config: ml_collections.ConfigDict, num_devices: int) -> None:
       out of range, two values contradict each other, or a path is missing.
   """
   values = dict(_flatten(config))
-  _check_keys(values)
-  for key, rule in schema.RULES.items():
-    value = values[key]
-    if type(value) not in rule.types or not rule.holds(value):
-      raise ValueError(f"{key} must be {rule.allowed}, not {value!r}.")
+  protocol = values.get("protocol")
+  _check_rules(values, schema.of(protocol))
   _check_division(values, num_devices)
-  _check_agreement(values)
-  _check_data(values)
+  if protocol is None:
+    _check_agreement(values)
+    _check_data(values)
+  else:
+    _check_evaluation(values)
+
+
+def is_evaluation(config: ml_collections.ConfigDict) -> bool:
+  """Whether a config is one of configs/eval: it names a protocol."""
+  return "protocol" in config
 
 
 def _flatten(
@@ -54,17 +59,23 @@ def _flatten(
       yield f"{prefix}{key}", value
 
 
-def _check_keys(values: Mapping[str, Any]) -> None:
+def _check_rules(
+  values: Mapping[str, Any], known: Mapping[str, rules.Rule]
+) -> None:
+  """Checks each key on its own."""
   for key in values:
-    schema.check_key(key)
-  for key, rule in schema.RULES.items():
+    schema.check_key(key, known)
+  for key, rule in known.items():
     if key not in values:
       raise ValueError(f"The config lacks {key}, which is {rule.allowed}.")
+    value = values[key]
+    if type(value) not in rule.types or not rule.holds(value):
+      raise ValueError(f"{key} must be {rule.allowed}, not {value!r}.")
 
 
 def _check_division(values: Mapping[str, Any], num_devices: int) -> None:
-  batch_size = values["training.batch_size"]
-  parts = values["training.micro_batches"]
+  batch_size = values.get("training.batch_size", num_devices)
+  parts = values.get("training.micro_batches", 1)
   if batch_size % (num_devices * parts):
     raise ValueError(
       f"training.batch_size={batch_size} cannot be divided by {num_devices} "
@@ -113,3 +124,94 @@ def _check_data(values: Mapping[str, Any]) -> None:
   for key in ("init_from", *folders):
     if values[key] and not epath.Path(values[key]).exists():
       raise ValueError(f"{key}={values[key]} does not exist.")
+
+
+def _check_evaluation(values: Mapping[str, Any]) -> None:
+  """What the settings of an evaluation have to do with each other."""
+  encoder = values["encoder"]
+  if not encoder:
+    raise ValueError("encoder is empty: name a workdir, random or pixels.")
+  drawn = encoder in ("random", "pixels")
+  for key in ("like",) if drawn else ("encoder", "like"):
+    if values[key] and not epath.Path(values[key]).exists():
+      raise ValueError(f"{key}={values[key]} does not exist.")
+  if values["like"] and not drawn:
+    raise ValueError(
+      f"like={values['like']} is for encoder=random and pixels; "
+      f"encoder={encoder} has an architecture of its own."
+    )
+  if drawn and not values["like"] and not values["data.image_px"]:
+    raise ValueError(
+      f"encoder={encoder} has no picture size: set data.image_px, or like to a "
+      "workdir whose architecture and size to take."
+    )
+  _check_labelled(values)
+  if values["protocol"] == "classify":
+    _check_training(values)
+
+
+def _check_labelled(values: Mapping[str, Any]) -> None:
+  """Checks that the labelled parts are named and that what is local exists."""
+  source, sets = values["data.source"], values["data.sets"]
+  if (source == "set") != bool(sets):
+    raise ValueError(
+      f"data.source={source} does not go with data.sets={sets}: the sets are "
+      "for data.source=set."
+    )
+  needed = {
+    "tfds": ("data.tfds_name", "data.train_split", "data.test_split"),
+    "folder": ("data.train_path", "data.test_path"),
+  }
+  for key in needed.get(source, ()):
+    if not values[key]:
+      raise ValueError(f"data.source={source} needs {key}, which is empty.")
+  for part in ("train", "valid", "test"):
+    path = values[f"data.{part}_path"]
+    if source == "folder" and path and not epath.Path(path).exists():
+      raise ValueError(f"data.{part}_path={path} does not exist.")
+  none = values["data.hold_out"] == "none"
+  if none != (values["protocol"] == "knn") and source != "set":
+    raise ValueError(
+      f"data.hold_out={values['data.hold_out']} does not go with "
+      f"protocol={values['protocol']}: only k-NN chooses nothing."
+    )
+  if values["data.hold_out"] in ("last", "random", "per_class", "balanced"):
+    _check_hold_out(values)
+
+
+def _check_hold_out(values: Mapping[str, Any]) -> None:
+  count = values["data.hold_out_images"]
+  share = values["data.hold_out_share"]
+  if not count and not share:
+    raise ValueError(
+      f"data.hold_out={values['data.hold_out']} needs data.hold_out_images or "
+      "data.hold_out_share; both are 0."
+    )
+
+
+def _check_training(values: Mapping[str, Any]) -> None:
+  """Checks the settings of linear evaluation and fine-tuning."""
+  frozen, kind = values["training.frozen"], values["augment.kind"]
+  if values["encoder"] == "pixels" and not frozen:
+    raise ValueError("encoder=pixels has no weights: set training.frozen=True.")
+  if kind == "none" and not frozen:
+    raise ValueError(
+      "augment.kind=none caches features: it goes with training.frozen=True."
+    )
+  if values["data.metric"] == "map11" and values["training.label_smoothing"]:
+    raise ValueError(
+      "training.label_smoothing is for one label a picture, not for "
+      "data.metric=map11."
+    )
+  zero = 0 in values["optimizer.learning_rates"]
+  if zero and values["optimizer.decay_over_rate"]:
+    raise ValueError(
+      "optimizer.decay_over_rate divides by the learning rate, which must not "
+      "be 0."
+    )
+  if frozen and values["optimizer.decay_over_rate"]:
+    raise ValueError(
+      "optimizer.decay_over_rate is for fine-tuning: training.frozen=False."
+    )
+  if not values["training.num_steps"] and 0 in values["training.num_epochs"]:
+    raise ValueError("training.num_epochs must be above 0.")

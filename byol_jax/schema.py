@@ -2,123 +2,30 @@
 
 import difflib
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping
 
-
-class Rule(NamedTuple):
-  """What one key may be.
-
-  Attributes:
-    types: of the value; not of subclasses, so that True is no number.
-    holds: whether a value of such a type is allowed.
-    allowed: the same in words, to be read after "must be".
-  """
-
-  types: tuple[type, ...]
-  holds: Callable[[Any], bool]
-  allowed: str
-
-
-def _text() -> Rule:
-  return Rule((str,), lambda value: True, "a text")
-
-
-def _flag() -> Rule:
-  return Rule((bool,), lambda value: True, "True or False")
-
-
-def _choice(*choices: str) -> Rule:
-  return Rule((str,), choices.__contains__, f"one of {', '.join(choices)}")
-
-
-def _count(low: int) -> Rule:
-  return Rule((int,), lambda value: value >= low, f"an integer from {low} up")
-
-
-def _number(low: float, high: float = math.inf) -> Rule:
-  reach = f"from {low:g} up" if math.isinf(high) else f"in [{low:g}, {high:g}]"
-  return Rule(
-    (int, float),
-    lambda value: low <= value <= high and math.isfinite(value),
-    f"a number {reach}",
-  )
-
-
-def _positive() -> Rule:
-  return Rule(
-    (int, float),
-    lambda value: value > 0 and math.isfinite(value),
-    "a number above 0",
-  )
-
-
-def _decay() -> Rule:
-  return Rule((int, float), lambda value: 0 <= value < 1, "a number in [0, 1)")
-
-
-def _sizes() -> Rule:
-  return Rule(
-    (tuple,),
-    lambda value: all(type(size) is int and size > 0 for size in value),
-    "a tuple of positive integers such as (4096,)",
-  )
-
-
-def _numbers(count: int, low: float, high: float, ordered: bool) -> Rule:
-  """A tuple of numbers above `low`, up to `high`."""
-
-  def holds(value: Any) -> bool:
-    numbers = all(type(number) in (int, float) for number in value)
-    return (
-      numbers
-      and len(value) == count
-      and all(low < number <= high for number in value)
-      and not (ordered and list(value) != sorted(value))
-    )
-
-  order = " in rising order" if ordered else ""
-  reach = f"in ({low:g}, {high:g}]"
-  return Rule((tuple,), holds, f"{count} numbers {reach}{order}")
-
+from byol_jax import rules
 
 _VIEW = {
-  "crop_area": _numbers(2, 0.0, 1.0, ordered=True),
-  "crop_ratio": _numbers(2, 0.0, 100.0, ordered=True),
-  "flip": _number(0, 1),
-  "jitter": _number(0, 1),
-  "brightness": _number(0, 1),
-  "contrast": _number(0, 1),
-  "saturation": _number(0, 1),
-  "hue": _number(0, 0.5),
-  "grayscale": _number(0, 1),
-  "blur": _number(0, 1),
-  "blur_sigma": _numbers(2, 0.0, 100.0, ordered=True),
-  "blur_divider": _positive(),
-  "solarize": _number(0, 1),
-  "solarize_threshold": _number(0, 1),
+  "crop_area": rules.numbers(2, 0.0, 1.0, ordered=True),
+  "crop_ratio": rules.numbers(2, 0.0, 100.0, ordered=True),
+  "flip": rules.number(0, 1),
+  "jitter": rules.number(0, 1),
+  "brightness": rules.number(0, 1),
+  "contrast": rules.number(0, 1),
+  "saturation": rules.number(0, 1),
+  "hue": rules.number(0, 0.5),
+  "grayscale": rules.number(0, 1),
+  "blur": rules.number(0, 1),
+  "blur_sigma": rules.numbers(2, 0.0, 100.0, ordered=True),
+  "blur_divider": rules.positive(),
+  "solarize": rules.number(0, 1),
+  "solarize_threshold": rules.number(0, 1),
 }
 
-RULES: Mapping[str, Rule] = {
-  "seed": _count(0),
-  "init_from": _text(),
-  "log_every": _count(1),
-  "data.source": _choice("tfds", "folder", "photo_patches"),
-  "data.tfds_name": _text(),
-  "data.data_dir": _text(),
-  "data.train_split": _text(),
-  "data.test_split": _text(),
-  "data.train_path": _text(),
-  "data.test_path": _text(),
-  "data.train_prefix": _text(),
-  "data.test_prefix": _text(),
-  "data.labelled": _flag(),
-  "data.corrupt": _choice("skip", "fatal", "unchecked"),
-  "data.image_px": _count(8),
-  "data.views": _choice("host", "device", "memory"),
-  **{f"augment.view1.{key}": rule for key, rule in _VIEW.items()},
-  **{f"augment.view2.{key}": rule for key, rule in _VIEW.items()},
-  "network.encoder": _choice(
+# What shapes an encoder.
+_ENCODER = {
+  "network.encoder": rules.choice(
     "resnet18",
     "resnet34",
     "resnet50",
@@ -130,50 +37,171 @@ RULES: Mapping[str, Rule] = {
     "tiny_resnet",
     "one_conv",
   ),
-  "network.width_multiplier": _count(1),
-  "network.stem": _choice("imagenet", "cifar"),
-  "network.zero_init_last_scale": _flag(),
-  "network.projector_hidden": _sizes(),
-  "network.predictor_hidden": _sizes(),
-  "network.projection_dim": _count(1),
-  "network.norm_decay": _decay(),
-  "network.norm_epsilon": _positive(),
-  "network.mean_rgb": _numbers(3, -1.0, 1.0, ordered=False),
-  "network.std_rgb": _numbers(3, 0.0, 1.0, ordered=False),
-  "training.batch_size": _count(1),
-  "training.num_epochs": _positive(),
-  "training.warmup_epochs": _number(0),
-  "training.micro_batches": _count(1),
-  "optimizer.name": _choice("lars", "sgd", "adamw"),
-  "optimizer.base_learning_rate": _number(0),
-  "optimizer.weight_decay": _number(0),
-  "optimizer.momentum": _decay(),
-  "optimizer.trust_coefficient": _positive(),
-  "optimizer.clip_trust": _flag(),
-  "target.base_decay": _number(0, 1),
-  "target.constant": _flag(),
-  "evaluation.every_epochs": _number(0),
-  "evaluation.batch_size": _count(1),
-  "evaluation.knn_images": _count(0),
-  "evaluation.knn_neighbours": _count(1),
-  "evaluation.knn_temperature": _positive(),
-  "evaluation.probe_images": _count(0),
-  "evaluation.baselines": _flag(),
-  "checkpoint.every_epochs": _number(0),
-  "checkpoint.keep": _count(1),
+  "network.width_multiplier": rules.count(1),
+  "network.stem": rules.choice("imagenet", "cifar"),
+  "network.zero_init_last_scale": rules.flag(),
+  "network.norm_decay": rules.decay(),
+  "network.norm_epsilon": rules.positive(),
+  "network.mean_rgb": rules.numbers(3, -1.0, 1.0, ordered=False),
+  "network.std_rgb": rules.numbers(3, 0.0, 1.0, ordered=False),
+}
+
+RULES: Mapping[str, rules.Rule] = {
+  "seed": rules.count(0),
+  "init_from": rules.text(),
+  "log_every": rules.count(1),
+  "data.source": rules.choice("tfds", "folder", "photo_patches"),
+  "data.tfds_name": rules.text(),
+  "data.data_dir": rules.text(),
+  "data.train_split": rules.text(),
+  "data.test_split": rules.text(),
+  "data.train_path": rules.text(),
+  "data.test_path": rules.text(),
+  "data.train_prefix": rules.text(),
+  "data.test_prefix": rules.text(),
+  "data.labelled": rules.flag(),
+  "data.corrupt": rules.choice("skip", "fatal", "unchecked"),
+  "data.image_px": rules.count(8),
+  "data.views": rules.choice("host", "device", "memory"),
+  **{f"augment.view1.{key}": rule for key, rule in _VIEW.items()},
+  **{f"augment.view2.{key}": rule for key, rule in _VIEW.items()},
+  **_ENCODER,
+  "network.projector_hidden": rules.sizes(),
+  "network.predictor_hidden": rules.sizes(),
+  "network.projection_dim": rules.count(1),
+  "training.batch_size": rules.count(1),
+  "training.num_epochs": rules.positive(),
+  "training.warmup_epochs": rules.number(0),
+  "training.micro_batches": rules.count(1),
+  "optimizer.name": rules.choice("lars", "sgd", "adamw"),
+  "optimizer.base_learning_rate": rules.number(0),
+  "optimizer.weight_decay": rules.number(0),
+  "optimizer.momentum": rules.decay(),
+  "optimizer.trust_coefficient": rules.positive(),
+  "optimizer.clip_trust": rules.flag(),
+  "target.base_decay": rules.number(0, 1),
+  "target.constant": rules.flag(),
+  "evaluation.every_epochs": rules.number(0),
+  "evaluation.batch_size": rules.count(1),
+  "evaluation.knn_images": rules.count(0),
+  "evaluation.knn_neighbours": rules.count(1),
+  "evaluation.knn_temperature": rules.positive(),
+  "evaluation.probe_images": rules.count(0),
+  "evaluation.baselines": rules.flag(),
+  "checkpoint.every_epochs": rules.number(0),
+  "checkpoint.keep": rules.count(1),
 }
 
 
-def check_key(key: str) -> None:
+# Keys of every evaluation.
+_EVALUATION = {
+  "seed": rules.count(0),
+  "protocol": rules.choice("knn", "logistic", "classify"),
+  "encoder": rules.text(),
+  "like": rules.text(),
+  "data.source": rules.choice("tfds", "folder", "photo_patches", "set"),
+  "data.sets": rules.names(),
+  "data.sets_root": rules.text(),
+  "data.tfds_name": rules.text(),
+  "data.valid_tfds_name": rules.text(),
+  "data.data_dir": rules.text(),
+  **{
+    f"data.{part}_{kind}": rules.text()
+    for part in ("train", "valid", "test")
+    for kind in ("split", "path", "prefix")
+  },
+  "data.corrupt": rules.choice("skip", "fatal", "unchecked"),
+  "data.hold_out": rules.choice(
+    "given", "last", "random", "per_class", "balanced", "none"
+  ),
+  "data.hold_out_images": rules.count(0),
+  "data.hold_out_share": rules.number(0, 0.9),
+  "data.train_share": rules.number(1e-6, 1),
+  "data.metric": rules.choice("top1", "mean_per_class", "map11"),
+  "data.image_px": rules.count(0),
+  "data.stored_px": rules.count(0),
+  "data.views": rules.choice("host", "device", "memory"),
+  **_ENCODER,
+  "evaluation.batch_size": rules.count(1),
+  "evaluation.geometry": rules.choice("crop_then_resize", "resize_then_crop"),
+  "evaluation.crop_share": rules.Rule(
+    (int, float), lambda value: 0 < value <= 1, "a number in (0, 1]"
+  ),
+}
+
+# Keys of each protocol.
+EVALUATION_RULES: Mapping[str, Mapping[str, rules.Rule]] = {
+  "knn": {
+    **_EVALUATION,
+    "knn.neighbours": rules.sizes(),
+    "knn.temperature": rules.positive(),
+  },
+  "logistic": {
+    **_EVALUATION,
+    "logistic.strengths": rules.Rule(
+      (tuple,),
+      lambda value: len(value) == 2 and 0 < value[0] < value[1] < math.inf,
+      "two numbers above 0 in rising order",
+    ),
+    "logistic.num_strengths": rules.count(2),
+  },
+  "classify": {
+    **_EVALUATION,
+    "log_every": rules.count(1),
+    "augment.kind": rules.choice("view", "pretraining", "none"),
+    **{f"augment.view.{key}": rule for key, rule in _VIEW.items()},
+    "training.frozen": rules.flag(),
+    "training.refit": rules.flag(),
+    "training.batch_size": rules.count(1),
+    "training.num_epochs": rules.options(0),
+    "training.num_steps": rules.count(0),
+    "training.warmup_epochs": rules.number(0),
+    "training.norm_decay_from_epoch": rules.flag(),
+    "training.label_smoothing": rules.decay(),
+    "training.logit_clip": rules.number(0),
+    "training.logit_penalty": rules.number(0),
+    "optimizer.learning_rates": rules.options(0),
+    "optimizer.weight_decays": rules.options(0),
+    "optimizer.decay_over_rate": rules.flag(),
+    "optimizer.momentum": rules.decay(),
+    "evaluation.every_epochs": rules.number(0),
+    "checkpoint.every_epochs": rules.number(0),
+    "checkpoint.keep": rules.count(1),
+  },
+}
+
+
+def of(protocol: str | None) -> Mapping[str, rules.Rule]:
+  """The keys of a kind of config.
+
+  Args:
+    protocol: `config.protocol` of an evaluation, None for pretraining.
+
+  Raises:
+    ValueError: there is no such protocol.
+  """
+  if protocol is None:
+    return RULES
+  if protocol not in EVALUATION_RULES:
+    raise ValueError(
+      f"protocol must be {_EVALUATION['protocol'].allowed}, not {protocol!r}."
+    )
+  return EVALUATION_RULES[protocol]
+
+
+def check_key(key: str, known: Collection[str] | None = None) -> None:
   """Refuses a key that no config has.
 
   Args:
     key: sections and name, joined by dots.
+    known: the keys that there are; None for those of all kinds of configs.
 
   Raises:
     ValueError: naming the closest key.
   """
-  if key not in RULES:
-    close = difflib.get_close_matches(key, RULES, n=1)
+  if known is None:
+    known = set(RULES).union(*EVALUATION_RULES.values())
+  if key not in known:
+    close = difflib.get_close_matches(key, known, n=1)
     hint = f"; the closest key is {close[0]}" if close else ""
     raise ValueError(f"The config has an unknown key {key}{hint}.")

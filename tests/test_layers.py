@@ -13,20 +13,26 @@ PACKAGE = ROOT / "byol_jax"
 MODULES = sorted(
   path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"
 )
-CONFIGS = sorted((ROOT / "configs").glob("*.py"))
+CONFIGS = sorted((ROOT / "configs").rglob("*.py"))
 
 LAYERS = {
   "preview": 8,
+  "extract": 8,
   "main": 7,
   "pretrain": 6,
+  "evaluate": 6,
   "describe": 6,
   "evaluation": 5,
   "assembly": 5,
   "config": 5,
   "loop": 4,
   "inputs": 4,
+  "labelled": 4,
   "byol": 3,
+  "classify": 3,
+  "encoders": 3,
   "knn": 3,
+  "logistic": 3,
   "data": 3,
   "augment": 2,
   "networks": 2,
@@ -37,13 +43,18 @@ LAYERS = {
   "records": 2,
   "parallel": 1,
   "metrics": 1,
-  "schema": 1,
+  "schema": 2,
+  "rules": 1,
   "types": 0,  # Below everything that names a Batch.
 }
 
 WITHOUT_TENSORFLOW = (
   "main",
   "pretrain",
+  "evaluate",
+  "encoders",
+  "classify",
+  "logistic",
   "loop",
   "byol",
   "knn",
