@@ -9,7 +9,7 @@ import numpy as np
 
 from byol_jax import parallel
 from byol_jax.augment import policies
-from byol_jax.data import folder, memory, photo_patches, sources
+from byol_jax.data import folder, memory, photo_patches, selection, sources
 from byol_jax.types import Batch
 
 
@@ -100,11 +100,28 @@ def train_batches(
 
 
 def eval_batches(
-  inputs: Inputs, source: sources.Source, batch_size: int
+  inputs: Inputs,
+  source: sources.Source,
+  batch_size: int,
+  geometry: sources.Geometry | None = None,
 ) -> Iterator[Mapping[str, np.ndarray]]:
-  """One pass over a split in order, this host's share, on the host."""
-  reader = _reader(0, batch_size)
-  return inputs.reads.eval_batches(source, inputs.views.image_px, reader)
+  """One pass over a split in order, this host's share, on the host.
+
+  Args:
+    inputs: the opened data.
+    source: the split.
+    batch_size: images a batch, all devices together.
+    geometry: what is shown of each picture; None for the reader's own.
+
+  Returns:
+    Batches, as `reads.eval_batches` yields them.
+  """
+  return inputs.reads.eval_batches(
+    source,
+    inputs.views.image_px,
+    _reader(0, batch_size),
+    geometry or inputs.reads.GEOMETRY,
+  )
 
 
 def subset(source: sources.Source, count: int, seed: int) -> sources.Source:
@@ -122,26 +139,7 @@ def subset(source: sources.Source, count: int, seed: int) -> sources.Source:
   if count >= size or isinstance(source, sources.StreamSource):
     return source
   chosen = np.random.default_rng(seed).permutation(size)[:count]
-  if isinstance(source, sources.ArraySource):
-    return source._replace(
-      images=source.images[chosen], labels=_rows(source.labels, chosen)
-    )
-  whole = source
-  part = source._replace(
-    num_images=count, read=lambda position: whole.read(chosen[position])
-  )
-  if isinstance(source, sources.EncodedSource):
-    part = part._replace(
-      labels=_rows(source.labels, chosen),
-      name=lambda position: whole.name(chosen[position]),
-      is_plain_jpeg=_rows(source.is_plain_jpeg, chosen),
-    )
-  return part
-
-
-def _rows(x: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-  """The chosen rows, or the empty array that stands for nothing known."""
-  return x[chosen] if x.size else x
+  return selection.select(source, chosen)
 
 
 def _reader(seed: int, batch_size: int) -> sources.Reader:

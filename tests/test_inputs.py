@@ -147,3 +147,13 @@ def test_subset_without_labels_stays_without():
 def test_subset_of_everything_is_the_source(count):
   source = _encoded(9)
   assert inputs.subset(source, count, seed=0) is source
+
+
+def test_eval_batches_take_another_geometry():
+  data = inputs.open_inputs(tiny.config(data__image_px=16))
+  geometry = sources.Geometry("crop_then_resize", 0.5)
+  batch = next(inputs.eval_batches(data, data.test, 4, geometry))
+  # 32-pixel patches: the central 16 pixels fit as they are.
+  np.testing.assert_array_equal(
+    batch["images"], data.test.images[:4, 8:24, 8:24]
+  )

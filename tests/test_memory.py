@@ -80,6 +80,15 @@ def test_eval_batches_resize_and_leave_out_missing_labels():
   assert batch["images"].shape == (12, 4, 4, 3)
 
 
+def test_a_share_is_cut_even_when_the_size_fits():
+  images = np.zeros((12, 8, 8, 3), np.uint8)
+  images[:, 2:6, 2:6] = 200
+  source = sources.ArraySource(images, np.zeros(0, np.int32), ())
+  geometry = sources.Geometry("crop_then_resize", 0.5)
+  (batch,) = memory.eval_batches(source, 8, _reader(), geometry)
+  np.testing.assert_array_equal(batch["images"], 200)
+
+
 def test_pool_has_labels_only_where_there_are_any():
   assert set(memory.pool(_source())) == {"pool_images", "pool_labels"}
   assert set(memory.pool(_source(labelled=False))) == {"pool_images"}

@@ -10,7 +10,14 @@ import tensorflow as tf
 from PIL import Image
 
 from byol_jax.augment import crops, policies
-from byol_jax.data import folder, host_crops, pictures, pipeline, sources
+from byol_jax.data import (
+  folder,
+  host_crops,
+  memory,
+  pictures,
+  pipeline,
+  sources,
+)
 
 _NUM_IMAGES = 30
 _POLICY = policies.Policy(
@@ -32,6 +39,8 @@ _POLICY = policies.Policy(
 _COLOURS_KEPT = _POLICY._replace(
   jitter=0.0, grayscale=0.0, blur=0.0, solarize=0.0
 )
+
+_WHOLE = sources.Geometry("crop_then_resize", 1.0)
 
 
 def _views(where="device", policy=_POLICY):
@@ -199,6 +208,17 @@ def test_views_are_the_drawn_crops_of_the_picture():
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1 / 255)
 
 
+@pytest.mark.parametrize("where", ["host", "device"])
+def test_one_view_is_the_first_of_two(where):
+  views = _views(where)
+  (both,) = _train(_arrays(12), _reader(), 0, 1, views)
+  (alone,) = _train(
+    _arrays(12), _reader(), 0, 1, views._replace(policies=(_POLICY,))
+  )
+  assert both["view1"].std() > 0.1
+  _assert_equal(alone, {k: x for k, x in both.items() if k != "view2"})
+
+
 def test_device_views_are_the_rounded_crops(encoded):
   reader = _reader(batch_size=9)
   kept = [
@@ -214,7 +234,7 @@ def test_device_views_are_the_rounded_crops(encoded):
 def whole_squares(encoded):
   """The evaluation's pictures when nothing is cut off the shorter side."""
   reader = _reader(batch_size=9)
-  (batch,) = pipeline.eval_batches(encoded, 8, reader, share=1.0)
+  (batch,) = pipeline.eval_batches(encoded, 8, reader, _WHOLE)
   return batch["images"]
 
 
@@ -282,7 +302,7 @@ def test_eval_batches_show_each_picture_once(num_hosts, num_images):
   seen = []
   for host in range(num_hosts):
     reader = _reader(host, num_hosts)
-    batches = list(pipeline.eval_batches(source, 8, reader, share=1.0))
+    batches = list(pipeline.eval_batches(source, 8, reader, _WHOLE))
     assert len(batches) == -(-num_images // 12)
     for batch in batches:
       real = batch["mask"]
@@ -304,6 +324,58 @@ def test_eval_batches_cut_the_centre():
   (batch,) = pipeline.eval_batches(source, 7, _reader())
   np.testing.assert_array_equal(batch["images"][0], np.full((7, 7, 3), 200))
   assert "labels" not in batch
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 60), (60, 40), (33, 33)])
+def test_resize_then_crop_keeps_the_middle_of_the_resized(height, width):
+  image = _smooth(3, height, width)
+  source = sources.ArraySource(image[None], np.zeros(0, np.int32), ())
+  geometry = sources.Geometry("resize_then_crop", 0.8)
+  (batch,) = pipeline.eval_batches(source, 16, _reader(), geometry)
+  # The shorter side becomes 16 / 0.8 = 20 pixels.
+  shape = [round(20 * side / min(height, width)) for side in (height, width)]
+  resized = tf.image.resize(image, shape, method="bicubic")
+  top, left = ((side - 16 + 1) // 2 for side in shape)
+  expected = resized[top : top + 16, left : left + 16]
+  assert np.std(expected) > 10
+  np.testing.assert_allclose(batch["images"][0], expected, rtol=0, atol=0.51)
+
+
+def test_geometries_agree_on_encoded_pictures_of_every_kind(encoded):
+  reader = _reader(batch_size=9)
+  geometry = sources.Geometry("resize_then_crop", 1.0)
+  (batch,) = pipeline.eval_batches(encoded, 8, reader, geometry)
+  (cut,) = pipeline.eval_batches(encoded, 8, reader, _WHOLE)
+  assert np.any(batch["images"] != cut["images"])
+  np.testing.assert_allclose(
+    batch["images"].mean((1, 2)), cut["images"].mean((1, 2)), atol=12
+  )
+
+
+@pytest.mark.parametrize("order", sources.GEOMETRY_ORDERS)
+def test_pools_are_shown_as_files_are(order):
+  images = np.stack([_smooth(number, 20, 32) for number in range(12)])
+  source = sources.ArraySource(images, np.zeros(0, np.int32), ())
+  geometry = sources.Geometry(order, 0.75)
+  (pool,) = memory.eval_batches(source, 9, _reader(), geometry)
+  (files,) = pipeline.eval_batches(source, 9, _reader(), geometry)
+  assert pool["images"].std() > 10
+  np.testing.assert_allclose(
+    pool["images"].astype(int), files["images"].astype(int), atol=1
+  )
+
+
+@pytest.mark.parametrize(
+  "geometry",
+  [
+    sources.Geometry("crop", 1.0),
+    sources.Geometry("crop_then_resize", 0.0),
+    sources.Geometry("resize_then_crop", 1.1),
+  ],
+)
+def test_impossible_geometry_is_named(geometry):
+  with pytest.raises(ValueError, match=r"(crop|0.0|1.1).*(one of|in \(0, 1\])"):
+    next(pipeline.eval_batches(_arrays(), 8, _reader(), geometry))
 
 
 def test_picture_that_cannot_be_decoded_is_one_sentence(tmp_path):

@@ -180,6 +180,32 @@ def test_views_depend_on_the_key_and_on_the_index():
   assert float(spread.max()) > 0.01
 
 
+def test_one_view_is_the_first_of_two():
+  key = jax.random.key(4)
+  batch = _pool_batch([4, 19, 0, 7])
+  both = _from_pool(batch, key)
+  alone = _from_pool(batch, key, PAIR[:1])
+  assert set(alone) == {"view1", "index", "labels"}
+  assert _difference(alone["view1"], both["view2"]) > 0.1
+  np.testing.assert_allclose(alone["view1"], both["view1"], atol=1e-6)
+
+
+def test_one_view_needs_no_crops_of_a_second():
+  batch = _crops_batch()
+  del batch["view2"]
+  made = _from_crops(batch, jax.random.key(0), (NOTHING,))
+  assert set(made) == {"view1", "index", "labels"}
+  np.testing.assert_allclose(made["view1"], batch["view1"] / 255.0, atol=1e-6)
+
+
+def test_crop_and_flip_leave_the_colours_alone():
+  plain = NOTHING._replace(flip=1.0)
+  batch = _pool_batch([3, 11])
+  made = _from_pool(batch, jax.random.key(0), (plain,), 16)
+  expected = batch["pool_images"][batch["index"]][:, :, ::-1] / 255.0
+  np.testing.assert_allclose(made["view1"], expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("make", ["crops", "pool"])
 def test_views_do_not_depend_on_how_the_batch_is_divided(make):
   key = jax.random.key(2)

@@ -87,6 +87,11 @@ def centre_box(height: tf.Tensor, width: tf.Tensor, share: float) -> Box:
   )
 
 
+def whole_box(height: tf.Tensor, width: tf.Tensor) -> Box:
+  """All of a picture."""
+  return Box(tf.constant(0), tf.constant(0), height, width)
+
+
 def cut(pixels: tf.Tensor, box: Box) -> tf.Tensor:
   """The part of a decoded picture [height, width, 3] inside a box."""
   return pixels[box.top : box.top + box.height, box.left : box.left + box.width]
@@ -113,6 +118,29 @@ def resize(crop: tf.Tensor, image_px: int) -> tf.Tensor:
     crop, (image_px, image_px), method="bicubic", antialias=False
   )
   return tf.clip_by_value(resized, 0.0, 255.0)
+
+
+def resize_then_crop(
+  picture: tf.Tensor, image_px: int, share: float
+) -> tf.Tensor:
+  """Resizes a picture, then cuts the central square out (as in the paper).
+
+  Args:
+    picture: [height, width, 3] uint8.
+    image_px: side of the result.
+    share: of the resized picture's shorter side, in (0, 1].
+
+  Returns:
+    [image_px, image_px, 3] float32 in [0, 255].
+  """
+  sides = tf.cast(tf.shape(picture)[:2], tf.float64)
+  shorter = tf.cast(round(image_px / share), tf.float64)
+  sides = tf.cast(tf.round(sides * shorter / tf.reduce_min(sides)), tf.int32)
+  resized = tf.image.resize(picture, sides, method="bicubic", antialias=False)
+  top, left = tf.unstack((sides - image_px + 1) // 2)
+  square = resized[top : top + image_px, left : left + image_px]
+  square = tf.ensure_shape(square, (image_px, image_px, 3))
+  return tf.clip_by_value(square, 0.0, 255.0)
 
 
 def to_uint8(image: tf.Tensor) -> tf.Tensor:

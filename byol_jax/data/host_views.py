@@ -14,10 +14,10 @@ Example = dict[str, tf.Tensor]
 _CMYK = 4
 
 
-def two_views(
+def train_views(
   example: Example, source: sources.Source, views: sources.Views, seed: int
 ) -> Example:
-  """Makes both views of one picture.
+  """Makes the views of one picture, two or only one.
 
   Args:
     example: `epoch` and `index`, int64 scalars; of a stream also `encoded` and,
@@ -27,7 +27,7 @@ def two_views(
     seed: of the run.
 
   Returns:
-    `view1`, `view2`, `index` and, if labelled, `labels`, as
+    `view1`, of two `view2`, `index` and, if labelled, `labels`, as
     `pipeline.train_batches` has them, for one picture.
   """
   example = _fetch(example, source)
@@ -35,14 +35,16 @@ def two_views(
     host_crops.draw_uniforms(
       seed, example["epoch"], example["index"], view, sources.size(source)
     )
-    for view in range(2)
+    for view in range(len(views.policies))
   ]
   crops = [
     policies.crop_draw(uniforms, policy)
     for uniforms, policy in zip(draws, views.policies, strict=True)
   ]
   places = [_random_place(crop) for crop in crops]
-  images = _resized_cuts(example, places, views.image_px)
+  images = _cuts(
+    example, places, lambda cut: host_crops.resize(cut, views.image_px)
+  )
   made = _identity(example)
   for view, (image, crop) in enumerate(zip(images, crops, strict=True)):
     flipped = tf.where(crop.flip, image[:, ::-1], image)
@@ -55,25 +57,36 @@ def two_views(
 
 
 def centre_view(
-  example: Example, source: sources.Source, image_px: int, share: float
+  example: Example,
+  source: sources.Source,
+  image_px: int,
+  geometry: sources.Geometry,
 ) -> Example:
-  """The central square of one picture, for evaluation.
+  """The middle of one picture, for evaluation.
 
   Args:
     example: `index`, and of a stream `encoded` and, if labelled, `label`.
     source: where the picture is.
     image_px: side of the result.
-    share: side of the square over the picture's shorter side, in (0, 1].
+    geometry: what is shown.
 
   Returns:
     `images` uint8, `index` and, if labelled, `labels`.
   """
-
-  def place(height, width):
-    return host_crops.centre_box(height, width, share)
-
+  share = geometry.share
   example = _fetch(example, source)
-  (image,) = _resized_cuts(example, [place], image_px)
+  if sources.resizes_first(geometry):
+    (image,) = _cuts(
+      example,
+      [host_crops.whole_box],
+      lambda whole: host_crops.resize_then_crop(whole, image_px, share),
+    )
+  else:
+    (image,) = _cuts(
+      example,
+      [lambda height, width: host_crops.centre_box(height, width, share)],
+      lambda square: host_crops.resize(square, image_px),
+    )
   return {
     "images": host_crops.to_uint8(image),
     **_identity(example),
@@ -142,24 +155,27 @@ def _identity(example: Example) -> Example:
   return known
 
 
-def _resized_cuts(
-  example: Example, places: Sequence[Callable], image_px: int
+def _cuts(
+  example: Example, places: Sequence[Callable], finish: Callable
 ) -> list[tf.Tensor]:
-  """Parts of one picture; `places` turn its height and width into boxes."""
+  """Parts of one picture, each finished to a fixed size.
 
-  def resized(shape, decode):
+  `places` turn height and width into boxes.
+  """
+
+  def finished(shape, decode):
     boxes = [place(shape[0], shape[1]) for place in places]
-    return [host_crops.resize(decode(box), image_px) for box in boxes]
+    return [finish(decode(box)) for box in boxes]
 
   def from_pixels(pixels):
-    return resized(tf.shape(pixels), lambda box: host_crops.cut(pixels, box))
+    return finished(tf.shape(pixels), lambda box: host_crops.cut(pixels, box))
 
   if "pixels" in example:
     return from_pixels(example["pixels"])
   encoded = tf.ensure_shape(example["encoded"], ())
   return tf.cond(
     example["plain"],
-    lambda: resized(
+    lambda: finished(
       tf.image.extract_jpeg_shape(encoded),
       lambda box: host_crops.decode_cut(encoded, box),
     ),

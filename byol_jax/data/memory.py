@@ -13,6 +13,9 @@ import numpy as np
 from byol_jax.augment import crops
 from byol_jax.data import pictures, sources
 
+# Small pictures have no margin to lose.
+GEOMETRY = sources.Geometry("crop_then_resize", 1.0)
+
 
 def decode_all(
   source: sources.EncodedSource, image_px: int | None = None
@@ -104,16 +107,18 @@ def train_batches(
 
 
 def eval_batches(
-  source: sources.ArraySource, image_px: int, reader: sources.Reader
+  source: sources.ArraySource,
+  image_px: int,
+  reader: sources.Reader,
+  geometry: sources.Geometry = GEOMETRY,
 ) -> Iterator[dict[str, np.ndarray]]:
   """One pass over all pictures in order, padded at the end.
-
-  The whole central square is shown: small pictures have no margin to lose.
 
   Args:
     source: the pictures.
     image_px: side of the pictures that the network sees.
     reader: who reads.
+    geometry: what is shown of each picture.
 
   Yields:
     `images` [batch_size / num_hosts, image_px, image_px, 3] uint8, `index`
@@ -121,11 +126,12 @@ def eval_batches(
     int32.
 
   Raises:
-    ValueError: if the hosts cannot share a batch equally.
+    ValueError: if the hosts cannot share a batch equally or the geometry is
+      impossible.
   """
   for index, mask in sources.evaluation_positions(reader, len(source.images)):
     batch = {
-      "images": _resized(source.images[index], image_px),
+      "images": _shown(source.images[index], image_px, geometry),
       "index": index.astype(np.int32),
       "mask": mask,
     }
@@ -134,11 +140,15 @@ def eval_batches(
     yield batch
 
 
-def _resized(images: np.ndarray, image_px: int) -> np.ndarray:
+def _shown(
+  images: np.ndarray, image_px: int, geometry: sources.Geometry
+) -> np.ndarray:
   """The central squares, resized as the training crops are."""
-  if images.shape[1:3] == (image_px, image_px):
+  resize_first = sources.resizes_first(geometry)
+  if geometry.share == 1.0 and images.shape[1:3] == (image_px, image_px):
     return images
-  square = crops.centre_crop(images, image_px, share=1.0)
+  cut = crops.resize_then_crop if resize_first else crops.centre_crop
+  square = cut(images, image_px, geometry.share)
   return np.rint(np.asarray(square) * 255.0).astype(np.uint8)
 
 

@@ -22,6 +22,8 @@ _SHUFFLE_BATCHES = 10
 # Endless enough.
 _MAX_COUNT = 2**62
 _PREFETCHED_BATCHES = 2
+# The released evaluation.
+GEOMETRY = sources.Geometry("crop_then_resize", 0.875)
 
 
 def train_batches(
@@ -30,7 +32,7 @@ def train_batches(
   reader: sources.Reader,
   start_step: int,
 ) -> Iterator[dict[str, np.ndarray]]:
-  """Endless training batches of two views each.
+  """Endless training batches of two views each, or of one.
 
   With random access, the batches of all hosts together hold the same pictures
   for any number of hosts. A stream resumes exactly for the same number of hosts
@@ -43,9 +45,10 @@ def train_batches(
     start_step: the step that the first batch belongs to.
 
   Returns:
-    Batches of `view1` and `view2` [batch_size / num_hosts, image_px, image_px,
-    3], float32 in [0, 1] ("host") or uint8 before any change of colour
-    ("device"), `index` int32 and, where there are any, `labels` int32.
+    Batches of `view1` and, for two policies, `view2` [batch_size / num_hosts,
+    image_px, image_px, 3], float32 in [0, 1] ("host") or uint8 before any
+    change of colour ("device"), `index` int32 and, where there are any,
+    `labels` int32.
 
   Raises:
     ValueError: if a batch is larger than the data set, the hosts cannot share
@@ -62,7 +65,7 @@ def train_batches(
   local_size = sources.local_size(reader)
 
   def make(example):
-    return host_views.two_views(example, source, views, reader.seed)
+    return host_views.train_views(example, source, views, reader.seed)
 
   if isinstance(source, sources.StreamSource):
     parts = _stream_epochs(source, reader, start_step)
@@ -77,7 +80,7 @@ def eval_batches(
   source: sources.Source,
   image_px: int,
   reader: sources.Reader,
-  share: float = 0.875,
+  geometry: sources.Geometry = GEOMETRY,
 ) -> Iterator[dict[str, np.ndarray]]:
   """One pass over all pictures, padded at the end.
 
@@ -85,7 +88,7 @@ def eval_batches(
     source: the pictures.
     image_px: side of the pictures that the network sees.
     reader: who reads; over all hosts each picture comes exactly once.
-    share: side of the central square over the picture's shorter side.
+    geometry: what is shown of each picture.
 
   Yields:
     `images` [batch_size / num_hosts, image_px, image_px, 3] uint8, `index`
@@ -93,14 +96,14 @@ def eval_batches(
     int32; equally many batches on every host.
 
   Raises:
-    ValueError: if the hosts cannot share a batch equally or a picture cannot be
-      decoded.
+    ValueError: if the hosts cannot share a batch equally, a picture cannot be
+      decoded or the geometry is impossible.
   """
   num_images = sources.size(source)
   local_size = sources.local_size(reader)
 
   def make(example):
-    return host_views.centre_view(example, source, image_px, share)
+    return host_views.centre_view(example, source, image_px, geometry)
 
   dataset = _batched(_in_order(source, reader), make, local_size)
   batches = _iterate(dataset)

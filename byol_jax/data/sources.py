@@ -8,13 +8,16 @@ import numpy as np
 
 from byol_jax.augment import policies
 
+GEOMETRY_ORDERS = ("crop_then_resize", "resize_then_crop")
+
 
 class ArraySource(NamedTuple):
   """Pictures of one size that fit in memory.
 
   Attributes:
     images: [n, height, width, 3] uint8.
-    labels: [n] int32, or [0] when unlabelled.
+    labels: [n] int32, or [0] when unlabelled; [n, num_classes] where a picture
+      may have several: 1 present, 0 absent, -1 not to be counted.
     class_names: the name of each class; empty when unlabelled.
   """
 
@@ -28,7 +31,7 @@ class EncodedSource(NamedTuple):
 
   Attributes:
     num_images: how many there are.
-    labels: [num_images] int32, or [0] when unlabelled.
+    labels: as in `ArraySource`.
     class_names: the name of each class; empty when unlabelled.
     read: position to the bytes of the encoded file; may be called by several
       threads at once.
@@ -101,18 +104,50 @@ class Reader(NamedTuple):
 
 
 class Views(NamedTuple):
-  """How a picture becomes two views.
+  """How a picture becomes two views, or one.
 
   Attributes:
-    policies: the distributions T and T'.
+    policies: the distributions T and T' of two views, or that of one.
     image_px: side of a view.
     where: "host" crops and changes colours here; "device" crops here and leaves
       the colours to the device; "memory" leaves both to the device.
   """
 
-  policies: tuple[policies.Policy, policies.Policy]
+  policies: tuple[policies.Policy, ...]
   image_px: int
   where: str
+
+
+class Geometry(NamedTuple):
+  """What evaluation shows of a picture (paper, "Linear evaluation").
+
+  Attributes:
+    order: "crop_then_resize" cuts the central square, `share` of the shorter
+      side, and resizes it (released code); "resize_then_crop" resizes until the
+      network sees `share` of the shorter side, and cuts then (paper).
+    share: in (0, 1].
+  """
+
+  order: str
+  share: float
+
+
+def resizes_first(geometry: Geometry) -> bool:
+  """Whether a geometry is "resize_then_crop".
+
+  Raises:
+    ValueError: the order is unknown or the share out of range.
+  """
+  if geometry.order not in GEOMETRY_ORDERS:
+    raise ValueError(
+      f"the geometry's order is {geometry.order!r}: choose one of"
+      f" {', '.join(GEOMETRY_ORDERS)}."
+    )
+  if not 0 < geometry.share <= 1:
+    raise ValueError(
+      f"the geometry's share is {geometry.share}: it has to be in (0, 1]."
+    )
+  return geometry.order == "resize_then_crop"
 
 
 def size(source: Source) -> int:
