@@ -175,7 +175,7 @@ def _check_labelled(values: Mapping[str, Any]) -> None:
       f"data.hold_out={values['data.hold_out']} does not go with "
       f"protocol={values['protocol']}: only k-NN chooses nothing."
     )
-  if values["data.hold_out"] in ("last", "random", "per_class", "balanced"):
+  if values["data.hold_out"] not in ("given", "none"):
     _check_hold_out(values)
 
 

@@ -1,5 +1,7 @@
-"""Trains BYOL: `python -m byol_jax.main --config=configs/cpu.py`.
+"""Trains BYOL, or evaluates what was trained.
 
+`python -m byol_jax.main --config=configs/cpu.py` trains, and
+`--config=configs/eval/knn.py --config.encoder=runs/cpu` evaluates.
 `--config=configs/imagenet.py:300` picks a preset and `--config.seed=1` changes
 a setting. The same command on the same workdir continues a run.
 """
@@ -17,7 +19,15 @@ from absl import app, flags
 from ml_collections.config_flags import config_flags
 
 from byol_jax import config as config_lib
-from byol_jax import describe, inputs, parallel, pretrain, records, schema
+from byol_jax import (
+  describe,
+  evaluate,
+  inputs,
+  parallel,
+  pretrain,
+  records,
+  schema,
+)
 
 # Exit code of a wrong flag or setting: nothing was begun.
 _REFUSED = 2
@@ -36,6 +46,8 @@ _CONFIG_ERRORS = (
   ValueError,
   ArithmeticError,
 )
+# Workdir of a job, and the job.
+_Job = tuple[str, Callable[[], object]]
 
 
 def parse_flags(
@@ -70,15 +82,15 @@ def parse_flags(
   return rest
 
 
-def default_workdir(config_flag: str) -> str:
-  """Folder of a run under `runs/`: the config's name and preset."""
+def config_name(config_flag: str) -> str:
+  """The config's name and preset, "imagenet_300"."""
   path, _, preset = config_flag.partition(":")
   stem = pathlib.PurePath(path).stem
-  return os.path.join("runs", f"{stem}_{preset}" if preset else stem)
+  return f"{stem}_{preset}" if preset else stem
 
 
 def main(argv: Sequence[str]) -> None:
-  """Checks the config, then trains or says what would be done."""
+  """Checks the config, then does its job or says what would be done."""
   del argv
   values = flags.FLAGS
   records.log_plainly()
@@ -89,22 +101,47 @@ def main(argv: Sequence[str]) -> None:
     if parallel.host():
       logging.disable(logging.WARNING)  # Host 0 says the same.
     config_lib.validate(values.config, parallel.num_devices())
-    if values.dry_run:
-      text = describe.describe(values.config)
-      if parallel.host() == 0:
-        print(text)
-      return
-    data = inputs.open_inputs(values.config)
-    pretrain.check(values.config, data)
+    name = config_name(values["config"].config_filename)
+    prepare = _pretraining
+    if config_lib.is_evaluation(values.config):
+      prepare = _evaluation
+    workdir, job = prepare(values, name)
   except ValueError as error:
     refuse(str(error))
-  workdir = values.workdir or default_workdir(values["config"].config_filename)
   try:
-    pretrain.run(values.config, data, workdir)
+    job()
+  except evaluate.DataError as error:
+    refuse(str(error))
   except (ValueError, OSError, FloatingPointError) as error:
     _end(_FAILED, str(error))
   except KeyboardInterrupt:
     _end(_STOPPED, f"Stopped; the same command continues from {workdir}.")
+
+
+def _pretraining(values: flags.FlagValues, name: str) -> _Job:
+  """Workdir and what to do: to train, or to say what that would be."""
+  config = values.config
+  workdir = values.workdir or os.path.join("runs", name)
+  if values.dry_run:
+    text = describe.describe(config)
+    return workdir, lambda: _print(text)
+  data = inputs.open_inputs(config)
+  pretrain.check(config, data)
+  return workdir, lambda: pretrain.run(config, data, workdir)
+
+
+def _evaluation(values: flags.FlagValues, name: str) -> _Job:
+  """Workdir and what to do: to evaluate, or to say what that would be."""
+  encoder, config = evaluate.find(values.config)
+  workdir = values.workdir or evaluate.default_workdir(config, name)
+  if values.dry_run:
+    return workdir, lambda: _print(evaluate.describe(config, encoder))
+  return workdir, lambda: evaluate.run(config, encoder, workdir, name)
+
+
+def _print(text: str) -> None:
+  if parallel.host() == 0:
+    print(text)
 
 
 def refuse(reason: str) -> NoReturn:

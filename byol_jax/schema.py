@@ -112,7 +112,7 @@ _EVALUATION = {
   },
   "data.corrupt": rules.choice("skip", "fatal", "unchecked"),
   "data.hold_out": rules.choice(
-    "given", "last", "random", "per_class", "balanced", "none"
+    "given", "last", "random", "per_class", "balanced", "like_test", "none"
   ),
   "data.hold_out_images": rules.count(0),
   "data.hold_out_share": rules.number(0, 0.9),

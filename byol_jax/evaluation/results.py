@@ -1,0 +1,95 @@
+"""What an evaluation leaves: results.json, a history, and one line."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ml_collections
+from etils import epath
+
+from byol_jax import encoders, parallel, records
+
+_FILE, _HISTORY = "results.json", "results.jsonl"
+# Settings that change how fast a result comes, not which.
+_IRRELEVANT = ("log_every", "checkpoint", "like", "encoder")
+# Scores that are ranks of another (k of k-NN) have their number in the name.
+_PERCENT = 100.0
+
+
+def key(
+  config: ml_collections.ConfigDict, encoder: encoders.Encoder, sizes: Sequence
+) -> str:
+  """A short text that differs for whatever makes another result.
+
+  Args:
+    config: a validated config of an evaluation.
+    encoder: from `subject.find`, whose weights count, not its path.
+    sizes: pictures of each part, and whatever else tells the data apart.
+  """
+  relevant = {k: v for k, v in plain(config).items() if k not in _IRRELEVANT}
+  known = [
+    relevant,
+    encoder._replace(name="", variables=None),
+    encoders.fingerprint(encoder.variables) or config.encoder,
+    sizes,
+  ]
+  text = json.dumps(known, sort_keys=True)
+  return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def plain(config: ml_collections.ConfigDict) -> dict[str, Any]:
+  """The config as JSON has it."""
+  return json.loads(config.to_json_best_effort())
+
+
+def earlier(workdir: str, result_key: str) -> dict[str, Any] | None:
+  """The newest result with this key in a workdir's history, if any."""
+  path = epath.Path(workdir) / _HISTORY
+  if not path.exists():
+    return None
+  lines = path.read_text().splitlines()
+  found = [json.loads(line) for line in lines if line.endswith("}")]
+  return next((r for r in reversed(found) if r["key"] == result_key), None)
+
+
+def write(result: Mapping[str, Any], workdir: str) -> None:
+  """Writes results.json whole, and adds a line to results.jsonl.
+
+  The first is the newest result; the second has all that a workdir ever had.
+  """
+  if parallel.host():
+    return
+  folder = epath.Path(workdir)
+  folder.mkdir(parents=True, exist_ok=True)
+  history = folder / _HISTORY
+  old = history.read_text() if history.exists() else ""
+  records.write_whole(old + json.dumps(result) + "\n", history)
+  records.write_whole(json.dumps(result, indent=2) + "\n", folder / _FILE)
+
+
+def line(result: Mapping[str, Any]) -> str:
+  """A result in one line: what, on what, how much, by which settings."""
+  scores = ", ".join(
+    f"{name} {_PERCENT * value:.1f} %"
+    for name, value in _headline(result["scores"]).items()
+  )
+  chosen = ", ".join(
+    f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+    for name, value in result.get("chosen", {}).items()
+    if name != "valid_score"
+  )
+  on = f" on {result['set']}" if result["set"] else ""
+  by = f"; chosen: {chosen}" if chosen else ""
+  pictures = result["sizes"]
+  return (
+    f"{result['title']}{on}: {scores} of {pictures['test']:,} test pictures"
+    f"{by}; encoder {result['encoder']['name']}; {pictures['train']:,} training"
+    f" pictures; {result['wall_secs']:.0f} s"
+  )
+
+
+def _headline(scores: Mapping[str, float]) -> Mapping[str, float]:
+  """Of k-NN that of 20 neighbours, if it is there."""
+  chosen = {k: v for k, v in scores.items() if k.endswith("_k20")}
+  return chosen or scores
