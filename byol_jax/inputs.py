@@ -9,7 +9,7 @@ import numpy as np
 
 from byol_jax import parallel
 from byol_jax.augment import policies
-from byol_jax.data import folder, memory, photo_patches, selection, sources
+from byol_jax.data import memory, opening, selection, sources
 from byol_jax.types import Batch
 
 
@@ -43,13 +43,14 @@ def open_inputs(config: ml_collections.ConfigDict) -> Inputs:
   Raises:
     ValueError: the data is missing, empty or corrupt, in one sentence.
   """
-  train, test = _open_splits(config.data)
+  train = _open_train(config.data)
+  test = _open_test(config.data, train)
   view1, view2 = (
     policies.Policy(**config.augment[name]) for name in ("view1", "view2")
   )
   views = sources.Views((view1, view2), config.data.image_px, config.data.views)
   if views.where == "memory":
-    reads, train, test = memory, _decoded(train), _decoded(test)
+    reads, train, test = memory, memory.pooled(train), memory.pooled(test)
   else:
     # TensorFlow takes seconds to import: only those who need it wait.
     from byol_jax.data import pipeline as reads
@@ -70,7 +71,7 @@ def size_and_classes(config: ml_collections.ConfigDict) -> tuple[int, int]:
     return tfds_source.size_and_classes(
       data.tfds_name, data.train_split, data.data_dir, data.labelled
     )
-  train, _ = _open_splits(data)
+  train = _open_train(data)
   num_classes = len(train.class_names) if data.labelled else 0
   return sources.size(train), num_classes
 
@@ -146,51 +147,16 @@ def _reader(seed: int, batch_size: int) -> sources.Reader:
   return sources.Reader(seed, batch_size, parallel.host(), parallel.num_hosts())
 
 
-def _unlabelled(source: sources.ArraySource) -> sources.ArraySource:
-  return source._replace(labels=source.labels[:0], class_names=())
+def _open_train(data) -> sources.Source:
+  return opening.open_part(data, "train", _labels(data))
 
 
-def _decoded(source: sources.Source | None) -> sources.ArraySource | None:
-  """A split as an array, whatever it is read from."""
-  if source is None or isinstance(source, sources.ArraySource):
-    return source
-  if not isinstance(source, sources.EncodedSource):
-    # Imports TensorFlow, which read the source in the first place.
-    from byol_jax.data import tfds_source
-
-    source = tfds_source.read_all(source)
-  return memory.decode_all(source)
+def _open_test(data, train: sources.Source) -> sources.Source | None:
+  """The test split where the config names one."""
+  if not opening.is_named(data, "test"):
+    return None
+  return opening.open_part(data, "test", _labels(data), train.class_names)
 
 
-def _open_splits(data) -> tuple[sources.Source, sources.Source | None]:
-  """Training source, and test source where the config names one."""
-  if data.source == "photo_patches":
-    splits = photo_patches.load("train"), photo_patches.load("test")
-    return splits if data.labelled else tuple(map(_unlabelled, splits))
-  if data.source == "folder":
-    return _open_folders(data)
-  from byol_jax.data import tfds_source
-
-  def open_split(split):
-    return tfds_source.open_tfds(
-      data.tfds_name, split, data.data_dir, data.labelled
-    )
-
-  test = open_split(data.test_split) if data.test_split else None
-  return open_split(data.train_split), test
-
-
-def _open_folders(data) -> tuple[sources.Source, sources.Source | None]:
-  train = folder.open_pictures(
-    data.train_path, data.train_prefix, data.labelled, data.corrupt
-  )
-  if not data.test_path:
-    return train, None
-  test = folder.open_pictures(
-    data.test_path,
-    data.test_prefix,
-    data.labelled,
-    data.corrupt,
-    train.class_names,
-  )
-  return train, test
+def _labels(data) -> str:
+  return "one" if data.labelled else "none"

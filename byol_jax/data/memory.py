@@ -62,6 +62,31 @@ def decode_all(
   return sources.ArraySource(images, source.labels, source.class_names)
 
 
+def pooled(
+  source: sources.Source | None, image_px: int | None = None
+) -> sources.ArraySource | None:
+  """A part of a data set as an array, whatever it is read from.
+
+  Args:
+    source: any, or None for a part that there is not.
+    image_px: as in `decode_all`; arrays stay as they are.
+
+  Returns:
+    The pictures, or None.
+
+  Raises:
+    ValueError: as in `decode_all`.
+  """
+  if source is None or isinstance(source, sources.ArraySource):
+    return source
+  if not isinstance(source, sources.EncodedSource):
+    # Imports TensorFlow, which read the source in the first place.
+    from byol_jax.data import tfds_source
+
+    source = tfds_source.read_all(source)
+  return decode_all(source, image_px)
+
+
 def pool(source: sources.ArraySource) -> dict[str, np.ndarray]:
   """What the device keeps: `pool_images`, and `pool_labels` where there are."""
   if not sources.is_labelled(source):
@@ -158,5 +183,5 @@ def _sizes_differ(source, position, image, first) -> str:
     f"{source.name(position)} has {image.shape[1]}x{image.shape[0]} pixels, but"
     f" {source.name(0)} has {first.shape[1]}x{first.shape[0]}; pictures of"
     " several sizes cannot be pooled in memory: set data.views to host or"
-    " device."
+    " device, or in an evaluation data.stored_px."
   )

@@ -71,15 +71,13 @@ def open_tfds(
     ValueError: if the data set is not prepared there, has no such split, no
       pictures or, when asked for, no labels.
   """
-  builder = _find(name, data_dir)
-  num_images = _split_size(builder, name, split)
+  builder = find(name, data_dir)
+  num_images = split_size(builder, name, split)
   image_key, label_key = _keys(builder, name, labelled)
   class_names = tuple(
     builder.info.features[label_key].names if labelled else ()
   )
-  if "array_record" in {
-    file_format.value for file_format in builder.info.available_file_formats()
-  }:
+  if has_random_access(builder):
     read = _reader(builder, split, image_key, label_key)
     return sources.RecordSource(num_images, labelled, class_names, read)
   opener = _opener(builder, split, image_key, label_key)
@@ -111,15 +109,23 @@ def read_all(
     class_names=source.class_names,
     read=encoded.__getitem__,
     name=lambda position: f"picture {position}",
-    is_plain_jpeg=np.array([_is_plain_jpeg(file) for file in encoded]),
+    is_plain_jpeg=np.array([is_plain_jpeg(file) for file in encoded]),
   )
 
 
-def _is_plain_jpeg(encoded: bytes) -> bool:
+def is_plain_jpeg(encoded: bytes) -> bool:
+  """As `pictures.inspect_header` of a whole file."""
   return pictures.inspect_header(lambda size: encoded[:size])
 
 
-def _find(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
+def has_random_access(builder: tfds.core.DatasetBuilder) -> bool:
+  """Whether a set is prepared in the array_record format."""
+  formats = builder.info.available_file_formats()
+  return "array_record" in {file_format.value for file_format in formats}
+
+
+def find(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
+  """A prepared set; its arguments and errors are those of `open_tfds`."""
   try:
     return read_only_builder.builder_from_files(name, data_dir=data_dir or None)
   except tfds.core.DatasetNotFoundError as error:
@@ -143,9 +149,8 @@ def _not_prepared(name: str, data_dir: str) -> str:
   )
 
 
-def _split_size(
-  builder: tfds.core.DatasetBuilder, name: str, split: str
-) -> int:
+def split_size(builder: tfds.core.DatasetBuilder, name: str, split: str) -> int:
+  """Pictures in a split, at least one; errors are those of `open_tfds`."""
   try:
     num_images = builder.info.splits[split].num_examples
   except (ValueError, KeyError) as error:
@@ -225,13 +230,13 @@ def _opener(builder, split: str, image_key: str, label_key: str):
       split=tfds.even_splits(split, num_hosts)[host],
       shuffle_files=seed is not None,
       decoders=decoders,
-      read_config=_read_config(seed),
+      read_config=read_config(seed),
     ).map(rename)
 
   return open_stream
 
 
-def _read_config(seed: int | None) -> tfds.ReadConfig:
+def read_config(seed: int | None) -> tfds.ReadConfig:
   """The same order again for the same seed, and in file order for none."""
   return tfds.ReadConfig(
     shuffle_seed=seed,
