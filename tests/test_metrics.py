@@ -83,7 +83,8 @@ def test_mean_per_class_refuses(right, labels, message):
     ([9, 4, 3, 2], [-1, 1, 1, 0], 1.0),
     # Ten positives, three before the first mistake: recall 0.3 is reached.
     ([9] * 3 + [5] + [1] * 7, [1] * 3 + [0] + [1] * 7, (4 + 7 * 10 / 11) / 11),
-    ([np.nan, 1.0], [0, 1], 1.0),
+    # The two of NaN come last, together.
+    ([np.nan, np.nan, 1.0], [1, 0, 1], (6 * 1.0 + 5 * 2 / 3) / 11),
   ],
 )
 def test_average_precision_11_by_hand(scores, labels, expected):
