@@ -14,7 +14,8 @@ _PARTS = ("train", "valid", "test")
 _CLASSES = ("cat", "dog", "eel")
 
 
-def _data(**changes):
+def data_section(**changes):
+  """The `data` section of an evaluation."""
   values = {
     "source": "photo_patches",
     "tfds_name": "",
@@ -59,7 +60,7 @@ def root(tmp_path_factory):
 
 def _folder_data(root, **changes):
   paths = {f"{part}_path": str(root / part) for part in _PARTS}
-  return _data(**{"source": "folder", **paths, **changes})
+  return data_section(**{"source": "folder", **paths, **changes})
 
 
 def _shades(source):
@@ -72,7 +73,7 @@ def _sizes(parts):
 
 
 def test_photo_patches_are_divided_at_random():
-  parts = labelled.open_parts(_data(), "", seed=0)
+  parts = labelled.open_parts(data_section(), "", seed=0)
   whole = sources.size(labelled.combined(parts))
   assert sources.size(parts.valid) == round(whole / 4)
   assert parts.class_names == parts.train.class_names
@@ -195,7 +196,7 @@ def test_set_in_a_folder_follows_its_own_rule(tmp_path, monkeypatch, caplog):
   _write(tmp_path / "zoo" / "train", (8, 8, 8))
   _write(tmp_path / "zoo" / "test", (4, 0, 2))
   _set(monkeypatch)
-  data = _data(source="set", sets_root=str(tmp_path), hold_out="last")
+  data = data_section(source="set", sets_root=str(tmp_path), hold_out="last")
   parts = labelled.open_parts(data, "zoo", seed=0)
   assert _sizes(parts) == (18, 6, 6)
   np.testing.assert_array_equal(np.bincount(parts.valid.labels), [2, 2, 2])
@@ -209,7 +210,7 @@ def test_set_with_a_valid_folder_uses_it(tmp_path, monkeypatch, caplog):
     _write(tmp_path / "zoo" / part, counts)
   _write(tmp_path / "zoo" / "test", (4, 0, 2))
   _set(monkeypatch)
-  data = _data(source="set", sets_root=str(tmp_path))
+  data = data_section(source="set", sets_root=str(tmp_path))
   with caplog.at_level(logging.WARNING):
     parts = labelled.open_parts(data, "zoo", seed=0)
   assert _sizes(parts) == (9, 2, 6)
@@ -218,18 +219,18 @@ def test_set_with_a_valid_folder_uses_it(tmp_path, monkeypatch, caplog):
 
 
 def test_set_without_builder_or_folder_is_named(tmp_path):
-  data = _data(source="set", sets_root=str(tmp_path))
+  data = data_section(source="set", sets_root=str(tmp_path))
   with pytest.raises(ValueError, match=r"birdsnap.*birdsnap/\{train,test\}"):
     labelled.open_parts(data, "birdsnap", seed=0)
 
 
 def test_unknown_set_is_named():
   with pytest.raises(ValueError, match=r"'imagenet'.*food101, .*flowers"):
-    labelled.open_parts(_data(source="set"), "imagenet", seed=0)
+    labelled.open_parts(data_section(source="set"), "imagenet", seed=0)
 
 
 def test_voc_in_a_folder_is_refused(tmp_path):
   (tmp_path / "voc2007").mkdir()
-  data = _data(source="set", sets_root=str(tmp_path))
+  data = data_section(source="set", sets_root=str(tmp_path))
   with pytest.raises(ValueError, match="several classes"):
     labelled.open_parts(data, "voc2007", seed=0)

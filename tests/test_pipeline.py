@@ -208,6 +208,13 @@ def test_views_are_the_drawn_crops_of_the_picture():
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1 / 255)
 
 
+def test_train_batches_carry_several_labels_for_each_picture():
+  labels = np.random.default_rng(1).integers(-1, 2, (12, 5), np.int32)
+  source = _arrays(12)._replace(labels=labels)
+  (batch,) = _train(source, _reader(), 0, 1)
+  np.testing.assert_array_equal(batch["labels"], labels[batch["index"]])
+
+
 @pytest.mark.parametrize("where", ["host", "device"])
 def test_one_view_is_the_first_of_two(where):
   views = _views(where)

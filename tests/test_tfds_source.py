@@ -8,10 +8,18 @@ import pytest
 import tensorflow_datasets as tfds
 import tiny
 from PIL import Image
+from test_labelled import data_section
 
-from byol_jax import inputs
+from byol_jax import inputs, labelled
 from byol_jax.augment import policies
-from byol_jax.data import memory, pictures, pipeline, sources, tfds_source
+from byol_jax.data import (
+  memory,
+  pictures,
+  pipeline,
+  selection,
+  sources,
+  tfds_source,
+)
 
 _NUM_TRAIN, _NUM_TEST = 20, 7
 _POLICY = policies.Policy(
@@ -75,6 +83,27 @@ class Shades(tfds.core.GeneratorBasedBuilder):
       )
 
 
+class Numbers(tfds.core.GeneratorBasedBuilder):
+  """A picture of other classes."""
+
+  VERSION = tfds.core.Version("1.0.0")
+
+  def _info(self):
+    features = {
+      "image": tfds.features.Image(encoding_format="jpeg"),
+      "label": tfds.features.ClassLabel(names=["one", "two"]),
+    }
+    return tfds.core.DatasetInfo(
+      builder=self, features=tfds.features.FeaturesDict(features)
+    )
+
+  def _split_generators(self, manager):
+    return {"train": iter([(0, {"image": _jpeg(0), "label": 0})])}
+
+  def _generate_examples(self):
+    raise NotImplementedError
+
+
 class Words(tfds.core.GeneratorBasedBuilder):
   """A data set without pictures."""
 
@@ -93,7 +122,7 @@ class Words(tfds.core.GeneratorBasedBuilder):
     raise NotImplementedError
 
 
-def _prepare(builder_class, root, file_format, num_shards):
+def prepare(builder_class, root, file_format, num_shards):
   builder_class(
     data_dir=str(root), file_format=file_format
   ).download_and_prepare(
@@ -107,7 +136,7 @@ def _prepare(builder_class, root, file_format, num_shards):
 @pytest.fixture(scope="module", params=["array_record", "tfrecord"])
 def data_dir(request, tmp_path_factory):
   root = tmp_path_factory.mktemp(request.param)
-  return _prepare(Shades, root, request.param, num_shards=5)
+  return prepare(Shades, root, request.param, num_shards=5)
 
 
 def _reader(host=0, num_hosts=1):
@@ -231,7 +260,7 @@ def test_unknown_split_is_named(data_dir, split):
 
 
 def test_set_without_pictures_is_named(tmp_path):
-  _prepare(Words, tmp_path, "array_record", num_shards=1)
+  prepare(Words, tmp_path, "array_record", num_shards=1)
   with pytest.raises(ValueError, match=r"'words' has no pictures.*word"):
     tfds_source.open_tfds("words", "train", str(tmp_path), False)
 
@@ -260,3 +289,63 @@ def test_size_of_imagenet_is_known_before_the_download(tmp_path):
     "imagenet2012:5.*.*", "train", str(tmp_path), True
   )
   assert found == (1_281_167, 1000)
+
+
+def _parts(data_dir, **changes):
+  data = data_section(
+    source="tfds",
+    tfds_name="shades",
+    data_dir=data_dir,
+    train_split="train",
+    test_split="test",
+    **changes,
+  )
+  return labelled.open_parts(data, "", seed=0)
+
+
+def _pooled_shades(source):
+  return set(np.round(source.images[:, 0, 0, 0] / 10))
+
+
+def test_a_part_is_held_out_of_any_set_in_memory(data_dir):
+  parts = _parts(data_dir, hold_out="per_class", hold_out_images=3)
+  np.testing.assert_array_equal(np.bincount(parts.valid.labels), [3, 3])
+  assert len(parts.train.images) == _NUM_TRAIN - 6
+  assert len(parts.test.images) == _NUM_TEST
+  held, left = _pooled_shades(parts.valid), _pooled_shades(parts.train)
+  assert held | left == set(range(_NUM_TRAIN))
+
+
+def test_a_part_is_held_out_of_files_with_random_access_alone(data_dir):
+  changes = {"views": "device", "hold_out": "balanced", "hold_out_share": 0.2}
+  if "array_record" not in data_dir:
+    with pytest.raises(ValueError, match=r"array_record.*slices"):
+      _parts(data_dir, **changes)
+    return
+  parts = _parts(data_dir, **changes)
+  found = selection.labels(parts.valid)
+  np.testing.assert_array_equal(np.bincount(found), [2, 2])
+  assert sources.size(labelled.combined(parts)) == _NUM_TRAIN
+
+
+def test_given_slices_need_no_random_access(data_dir):
+  parts = _parts(
+    data_dir, views="host", hold_out="given", valid_split="train[15:]"
+  )
+  reader = sources.Reader(0, 8, 0, 1)
+  (batch,) = parts.reads.eval_batches(parts.valid, 8, reader)
+  assert batch["mask"].sum() == 5
+  np.testing.assert_array_equal(
+    selection.labels(parts.valid), batch["labels"][batch["mask"]]
+  )
+
+
+def test_valid_of_another_set_has_to_have_the_same_classes(data_dir):
+  prepare(Numbers, data_dir, "array_record", num_shards=1)
+  with pytest.raises(ValueError, match=r"'shades' and 'numbers'.*classes"):
+    _parts(
+      data_dir,
+      hold_out="given",
+      valid_tfds_name="numbers",
+      valid_split="train",
+    )
