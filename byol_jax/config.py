@@ -177,6 +177,17 @@ def _check_labelled(values: Mapping[str, Any]) -> None:
     )
   if values["data.hold_out"] not in ("given", "none"):
     _check_hold_out(values)
+  _check_refit(values)
+
+
+def _check_refit(values: Mapping[str, Any]) -> None:
+  """Of a share, the last fit would get the labels of all held-out pictures."""
+  refits = values["protocol"] == "logistic" or values.get("training.refit")
+  if refits and values["data.train_share"] < 1:
+    raise ValueError(
+      f"data.train_share={values['data.train_share']} must be 1 where the last "
+      "fit is on train and valid (protocol=logistic, training.refit=True)."
+    )
 
 
 def _check_hold_out(values: Mapping[str, Any]) -> None:

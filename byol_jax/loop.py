@@ -95,7 +95,8 @@ def run(job: Job, plan: Plan, workdir: str) -> tuple[Any, int]:
           with progress.paused():
             scores = job.evaluate(state)
           values.update(scores)
-          progress.say(f"step {step}: {_text(scores)}")
+          if scores:
+            progress.say(f"step {step}: {_text(scores)}")
         if values:
           recorder.write(step, values)
         if _is_due(step, plan.checkpoint_every, plan.num_steps):

@@ -150,6 +150,8 @@ EVALUATION_RULES: Mapping[str, Mapping[str, rules.Rule]] = {
     "log_every": rules.count(1),
     "augment.kind": rules.choice("view", "pretraining", "none"),
     **{f"augment.view.{key}": rule for key, rule in _VIEW.items()},
+    "augment.randaugment_layers": rules.count(0),
+    "augment.randaugment_magnitude": rules.number(0, 10),
     "training.frozen": rules.flag(),
     "training.refit": rules.flag(),
     "training.batch_size": rules.count(1),

@@ -8,41 +8,13 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
-import optax
 
-from byol_jax import (
-  classify,
-  inputs,
-  loop,
-  optimizers,
-  parallel,
-  schedules,
-)
+from byol_jax import classify, inputs, loop, parallel
 from byol_jax.augment import views
 from byol_jax.data import memory, sources
-from byol_jax.evaluation import features, scoring, subject
+from byol_jax.evaluation import features, recipe, scoring, subject
 from byol_jax.networks import network
 from byol_jax.types import Batch
-
-# Base learning rates count per so many images (paper, "Optimization").
-_RATE_UNIT = 256
-# BN decay max(1 - 10 / s, 0.9), s the steps of an epoch (paper, "Transfer").
-_NORM_STEPS, _MIN_NORM_DECAY = 10, 0.9
-
-
-class Point(NamedTuple):
-  """One point of a sweep.
-
-  Attributes:
-    learning_rates: base rates, per 256 images, one a head.
-    weight_decay: of the gradient; with `optimizer.decay_over_rate` it is
-      divided by the learning rate first.
-    num_epochs: over the training pictures; unused with `training.num_steps`.
-  """
-
-  learning_rates: tuple[float, ...]
-  weight_decay: float
-  num_epochs: float
 
 
 class Split(NamedTuple):
@@ -69,16 +41,9 @@ class Trainer(NamedTuple):
   tested: subject.Subject
 
 
-class _Parts(NamedTuple):
-  """The pure functions of one point, per device."""
-
-  init: Callable[[], classify.State]
-  step: classify.Update
-
-
 def train(
   trainer: Trainer,
-  point: Point,
+  point: recipe.Point,
   split: Split,
   valid: Split | None,
   workdir: str,
@@ -100,8 +65,8 @@ def train(
     FloatingPointError: the loss of every head is not a number any more.
   """
   config = trainer.config
-  plan = _plan(config, point, sources.size(split.source))
-  parts = _make_parts(trainer, point, split, plan.num_steps)
+  plan = recipe.plan(config, point, sources.size(split.source))
+  init, step = _make_parts(trainer, point, split, plan.num_steps)
 
   def evaluate(state):
     if valid is None:
@@ -111,9 +76,9 @@ def train(
     return {f"valid_{metric}": max(row[metric] for row in rows)}
 
   job = loop.Job(
-    init=lambda: parallel.replicate(parts.init()),
-    shapes=lambda: jax.eval_shape(parts.init),
-    step=parallel.pmap(parts.step, donate=True),
+    init=lambda: parallel.replicate(init()),
+    shapes=lambda: jax.eval_shape(init),
+    step=parallel.pmap(step, donate=True),
     batches=lambda first_step: _train_batches(trainer, split, first_step),
     evaluate=evaluate,
     config_json=config.to_json_best_effort(),
@@ -136,7 +101,9 @@ def score(
     For each head what `scoring.scores` says of it.
   """
   net = None if split.cached else trainer.tested.net
-  logits_of = parallel.pmap(classify.make_logits(net, _objective(trainer)))
+  logits_of = parallel.pmap(
+    classify.make_logits(net, recipe.objective(trainer.config))
+  )
   logits, labels = [], []
   for batch in _test_batches(trainer, split):
     mask = parallel.gather(batch.pop("mask"))
@@ -150,124 +117,57 @@ def score(
   ]
 
 
-def _plan(config, point: Point, num_images: int) -> loop.Plan:
-  batch_size = config.training.batch_size
-  sources.steps_per_epoch(num_images, batch_size)
-
-  def steps(epochs):
-    return int(epochs * num_images // batch_size)
-
-  def period(epochs):
-    return max(1, steps(epochs)) if epochs else 0
-
-  num_steps = config.training.num_steps or steps(point.num_epochs)
-  if steps(config.training.warmup_epochs) >= num_steps:
-    raise ValueError(
-      f"training.num_epochs={point.num_epochs:g} of {num_images} pictures make"
-      f" {num_steps} steps of {batch_size}, which leaves none after"
-      f" training.warmup_epochs={config.training.warmup_epochs:g}."
-    )
-  return loop.Plan(
-    num_steps=num_steps,
-    images_per_step=batch_size,
-    log_every=config.log_every,
-    evaluate_every=period(config.evaluation.every_epochs),
-    checkpoint_every=period(config.checkpoint.every_epochs),
-    keep=config.checkpoint.keep,
-  )
-
-
 def _make_parts(
-  trainer: Trainer, point: Point, split: Split, num_steps: int
-) -> _Parts:
-  """Builds everything that runs on the devices."""
+  trainer: Trainer, point: recipe.Point, split: Split, num_steps: int
+) -> tuple[Callable[[], classify.State], classify.Update]:
+  """The first state on the host, and the update of each device."""
   config, tested = trainer.config, trainer.tested
-  frozen = config.training.frozen
-  num_images = sources.size(split.source)
-  warmup = config.training.warmup_epochs * num_images
-  schedule = schedules.learning_rate(
-    1.0, num_steps, int(warmup // config.training.batch_size)
-  )
+  num_images, frozen = sources.size(split.source), config.training.frozen
+  factor = recipe.schedule(config, num_steps, num_images)
   heads_key, views_key = jax.random.split(jax.random.key(config.seed))
+  net = _trained_net(trainer, split)
   variables = () if split.cached else tested.encoder.variables
-  net = None if split.cached else _network(trainer, num_images)
+  make_views = _view_maker(trainer, split)
 
-  def optimizer(params):
-    return _optimizer(config, point, schedule, params)
+  def optimizer(state):
+    params = classify.trained(state, frozen)
+    return recipe.optimizer(config, point, factor, params), params
 
   def init():
-    state = classify.State(
-      step=jnp.zeros([], jnp.int32),
-      encoder=variables,
-      heads=classify.init_heads(
-        heads_key,
-        _dim(tested, split),
-        len(tested.parts.class_names),
-        len(point.learning_rates),
-      ),
-      opt_state=(),
-    )
-    params = classify.trained(state, frozen)
-    return state._replace(opt_state=optimizer(params).init(params))
+    size = _dim(tested, split), len(tested.parts.class_names)
+    heads = classify.init_heads(heads_key, *size, len(point.learning_rates))
+    state = classify.State(jnp.zeros([], jnp.int32), variables, heads, ())
+    transformation, params = optimizer(state)
+    return state._replace(opt_state=transformation.init(params))
 
   def step(state, batch):
-    if not split.cached:
-      pair = tested.data.views
-      make_views = views.view_maker(pair.where, pair.policies, pair.image_px)
-      batch = make_views(batch, jax.random.fold_in(views_key, state.step))
-    params = classify.trained(state, frozen)
+    batch = make_views(batch, jax.random.fold_in(views_key, state.step))
     update = classify.make_update(
-      net, optimizer(params), _objective(trainer), frozen
+      net, optimizer(state)[0], recipe.objective(config), frozen
     )
     return update(state, batch)
 
-  return _Parts(init, step)
+  return init, step
 
 
-def _network(trainer: Trainer, num_images: int) -> network.Network:
-  """The encoder as it is trained, its averages perhaps slower."""
-  config, spec = trainer.config, trainer.tested.encoder.spec
-  if spec is None:
+def _trained_net(trainer: Trainer, split: Split) -> network.Network | None:
+  """The encoder in training, None where its features are known."""
+  if split.cached:
     return None
-  if config.training.norm_decay_from_epoch:
-    per_epoch = num_images // config.training.batch_size
-    decay = max(1 - _NORM_STEPS / per_epoch, _MIN_NORM_DECAY)
-    spec = spec._replace(norm_decay=decay)
+  if trainer.config.training.frozen:
+    return trainer.tested.net
+  spec = recipe.encoder_spec(
+    trainer.config, trainer.tested.encoder.spec, sources.size(split.source)
+  )
   return network.make_encoder(spec, parallel.AXIS)
 
 
-def _optimizer(
-  config, point: Point, schedule: optax.Schedule, params: chex.ArrayTree
-) -> optax.GradientTransformation:
-  """SGD with each head's own rate; the encoder, if trained, has the first's."""
-  scale = config.training.batch_size / _RATE_UNIT
-  peaks = np.array(point.learning_rates, np.float32) * scale
-  decay = point.weight_decay
-  if config.optimizer.decay_over_rate:
-    decay = decay / float(peaks[0])
-  rates = {
-    "heads": {"w": peaks[:, None, None], "b": peaks[:, None]},
-  }
-  decays = {"heads": {"w": decay, "b": 0.0}}
-  if "encoder" in params:
-    encoder = params["encoder"]
-    rates["encoder"] = jax.tree.map(lambda x: float(peaks[0]), encoder)
-    decays["encoder"] = jax.tree.map(
-      lambda decayed: decay * decayed, optimizers.decayed(encoder)
-    )
-  return optimizers.sgd_sweep(
-    schedule, rates, decays, config.optimizer.momentum
-  )
-
-
-def _objective(trainer: Trainer) -> classify.Objective:
-  training = trainer.config.training
-  return classify.Objective(
-    multi_label=trainer.config.data.metric == "map11",
-    label_smoothing=training.label_smoothing,
-    logit_clip=training.logit_clip,
-    logit_penalty=training.logit_penalty,
-  )
+def _view_maker(trainer: Trainer, split: Split) -> Callable:
+  """What the device does with a batch before the update."""
+  if split.cached:
+    return lambda batch, key: batch
+  wanted = trainer.tested.data.views
+  return views.view_maker(wanted.where, wanted.policies, wanted.image_px)
 
 
 def _dim(tested: subject.Subject, split: Split) -> int:

@@ -12,8 +12,10 @@ from byol_jax.augment import policies
 from byol_jax.data import sources
 from byol_jax.evaluation import features
 from byol_jax.networks import network
+from byol_jax.types import Variables
 
 _RANDOM, _PIXELS = "random", "pixels"
+_NOTHING = Variables(params={}, stats={})
 
 
 class Subject(NamedTuple):
@@ -21,7 +23,7 @@ class Subject(NamedTuple):
 
   Attributes:
     encoder: as found; an untrained one has variables, too.
-    net: the encoder as functions; None for raw pixels.
+    net: the encoder as functions; for raw pixels one that has no weights.
     data: the splits, and how pictures become views.
     parts: train, valid and test.
     geometry: how test pictures are cut.
@@ -29,7 +31,7 @@ class Subject(NamedTuple):
   """
 
   encoder: encoders.Encoder
-  net: network.Network | None
+  net: network.Network
   data: inputs.Inputs
   parts: labelled.Parts
   geometry: sources.Geometry
@@ -86,8 +88,8 @@ def prepare(
       it has none.
   """
   subject = Subject(
-    encoder=encoder,
-    net=None,
+    encoder=encoder._replace(variables=encoder.variables or _NOTHING),
+    net=_net(encoder),
     data=inputs.Inputs(
       train=parts.train,
       test=parts.test,
@@ -103,15 +105,12 @@ def prepare(
     ),
     batch_size=config.evaluation.batch_size,
   )
-  if encoder.spec is None:
-    return subject
-  if encoder.variables is None:
+  if encoder.spec and encoder.variables is None:
     key = jax.random.key(config.seed)
     images = _some_images(subject, config.seed)
     drawn = encoders.draw(encoder.spec, key, images)
-    encoder = encoder._replace(variables=drawn)
-  net = network.make_encoder(encoder.spec, parallel.AXIS)
-  return subject._replace(encoder=encoder, net=net)
+    subject = subject._replace(encoder=encoder._replace(variables=drawn))
+  return subject
 
 
 def batches(
@@ -125,12 +124,21 @@ def batches(
 
 def represent(subject: Subject, source: sources.Source) -> features.Features:
   """Features of all pictures of a source, in its order, on every host."""
-  if subject.net is None:
-    encode, variables = features.plain_encodes()["pixels"], None
-  else:
-    encode = features.make_encode(subject.net)
-    variables = parallel.replicate(subject.encoder.variables)
+  encode = features.make_encode(subject.net)
+  variables = parallel.replicate(subject.encoder.variables)
   return features.extract(encode, variables, batches(subject, source))
+
+
+def _net(encoder: encoders.Encoder) -> network.Network:
+  if encoder.spec:
+    return network.make_encoder(encoder.spec, parallel.AXIS)
+
+  def apply(variables, images, is_training):
+    del is_training
+    pixels = images.reshape(len(images), -1)
+    return network.Outputs(pixels, (), (), ()), variables.stats
+
+  return network.Network(lambda key, images: _NOTHING, apply)
 
 
 def _some_images(subject: Subject, seed: int) -> np.ndarray:

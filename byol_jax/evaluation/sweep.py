@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import ml_collections
 from etils import epath
 
-from byol_jax import classify, labelled, parallel, records
+from byol_jax import checkpoint, classify, labelled, parallel, records
 from byol_jax.data import sources
 from byol_jax.evaluation import classifier, subject
-from byol_jax.evaluation.classifier import Point, Split, Trainer
+from byol_jax.evaluation.classifier import Split, Trainer
+from byol_jax.evaluation.recipe import Point
 
 
 class Candidate(NamedTuple):
@@ -40,37 +41,38 @@ def run(
     folder: a sub-folder for each point; belongs to this config and encoder.
 
   Returns:
-    `scores` (of the test part), `chosen`, `candidates`.
+    `scores` (of the test part), `chosen`, `candidates`, `checkpoint`.
 
   Raises:
     ValueError: fewer pictures than a batch, or every point diverged.
   """
   trainer = Trainer(config, tested)
-  parts = tested.parts
-  train, valid = (_split(trainer, x) for x in (parts.train, parts.valid))
+  train, valid = (
+    _split(trainer, part) for part in (tested.parts.train, tested.parts.valid)
+  )
   candidates = []
   for point in points(config):
-    found = _valid_scores(trainer, point, train, valid, folder)
-    candidates += [
-      Candidate(point, head, score) for head, score in enumerate(found)
-    ]
+    scores = _valid_scores(trainer, point, (train, valid), folder)
+    candidates += [Candidate(point, *pair) for pair in enumerate(scores)]
   best = max(candidates, key=lambda candidate: candidate.score)
   if best.score < 0:
     raise ValueError(
       "Every point of the sweep diverged: lower optimizer.learning_rates="
       f"{config.optimizer.learning_rates}."
     )
-  head, state = best.head, None
+  head, place = best.head, _place(folder, best.point)
   if config.training.refit:
-    head, state = 0, _refit(trainer, best, folder)
+    head, place = 0, epath.Path(folder) / "refit"
+    state = _refit(trainer, best, place)
   else:
-    place = epath.Path(folder) / _name(best.point)
     state = classifier.train(trainer, best.point, train, None, str(place))
-  test = _split(trainer, parts.test)
+  _remove_others(trainer, best, folder)
+  test = _split(trainer, tested.parts.test)
   return {
     "scores": classifier.score(trainer, state, test)[head],
-    "chosen": _described(best),
-    "candidates": [_described(candidate) for candidate in candidates],
+    "chosen": _described(config, best),
+    "candidates": [_described(config, candidate) for candidate in candidates],
+    "checkpoint": str(place),
   }
 
 
@@ -94,19 +96,20 @@ def _split(trainer: Trainer, source: sources.Source) -> Split:
 
 
 def _valid_scores(
-  trainer: Trainer, point: Point, train: Split, valid: Split, folder: str
+  trainer: Trainer, point: Point, splits: tuple[Split, Split], folder: str
 ) -> list[float]:
   """Each head's score on the validation part; -1 for what diverged."""
-  place = epath.Path(folder) / _name(point)
+  place = _place(folder, point)
   done = place / "valid.json"
   if parallel.everywhere(done.exists())[0]:
     return json.loads(done.read_text())
   active = parallel.host() == 0
-  records.say(f"Sweep: {_name(point)}.", active)
+  train, valid = splits
+  records.say(f"Training {place.name}.", active)
   try:
     state = classifier.train(trainer, point, train, valid, str(place))
   except FloatingPointError as error:
-    records.say(f"{_name(point)} diverged: {error}", active)
+    records.say(f"{place.name} diverged: {error}", active)
     scores = [-1.0] * len(point.learning_rates)
   else:
     metric = trainer.config.data.metric
@@ -118,28 +121,44 @@ def _valid_scores(
   return scores
 
 
-def _refit(trainer: Trainer, best: Candidate, folder: str) -> classify.State:
+def _refit(
+  trainer: Trainer, best: Candidate, place: epath.Path
+) -> classify.State:
   """Trains the chosen head anew on the training and the validation part."""
   rate = best.point.learning_rates[best.head]
   point = best.point._replace(learning_rates=(rate,))
   both = _split(trainer, labelled.combined(trainer.tested.parts))
-  place = epath.Path(folder) / f"refit_{_name(point)}"
   return classifier.train(trainer, point, both, None, str(place))
 
 
-def _name(point: Point) -> str:
-  """A folder's name that no other point of a sweep has."""
+def _remove_others(trainer: Trainer, best: Candidate, folder: str) -> None:
+  """Frees the disk of what was not chosen; its scores stay."""
+  if parallel.host():
+    return
+  for point in points(trainer.config):
+    spent = _place(folder, point) / checkpoint.FOLDER
+    kept = point == best.point and not trainer.config.training.refit
+    if spent.exists() and not kept:
+      spent.rmtree()
+
+
+def _place(folder: str, point: Point) -> epath.Path:
+  """A folder that no other point of a sweep has."""
   rates = "_".join(f"{rate:g}" for rate in point.learning_rates)
-  return (
+  name = (
     f"rate_{rates}_decay_{point.weight_decay:g}_epochs_{point.num_epochs:g}"
   )
+  return epath.Path(folder) / name
 
 
-def _described(candidate: Candidate) -> dict[str, Any]:
-  point = candidate.point
+def _described(
+  config: ml_collections.ConfigDict, candidate: Candidate
+) -> dict[str, Any]:
+  point, steps = candidate.point, config.training.num_steps
+  length = {"steps": steps} if steps else {"epochs": point.num_epochs}
   return {
     "learning_rate": point.learning_rates[candidate.head],
     "weight_decay": point.weight_decay,
-    "num_epochs": point.num_epochs,
+    **length,
     "valid_score": candidate.score if candidate.score >= 0 else "diverged",
   }

@@ -82,6 +82,8 @@ def get_config(preset: str = "1percent") -> ml_collections.ConfigDict:
   config.augment = ml_collections.ConfigDict()
   config.augment.kind = "view"  # Or "pretraining", or "none": cached features.
   config.augment.view = _crop_and_flip()
+  config.augment.randaugment_layers = 0  # Operations a picture; 0: none.
+  config.augment.randaugment_magnitude = 9.0  # In [0, 10].
 
   config.network = _random_network()
 

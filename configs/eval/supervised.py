@@ -4,8 +4,8 @@ python -m byol_jax.main --config=configs/eval/supervised.py
 python -m byol_jax.main --config=configs/eval/supervised.py \
   --config.network.encoder=resnet200 --config.network.width_multiplier=2
 
-The recipe of Table 9 (paper, "Linear evaluation": 76.4 % with ResNet-50), but
-for RandAugment; learning rate and batch are not stated there and are ours.
+The recipe of Table 9 (paper: 76.4 % with ResNet-50); learning rate, batch and
+the strength of RandAugment are not stated there and are ours.
 Its checkpoint is an encoder like any other. The presets `:1percent` and
 `:10percent` train on SimCLR's subsets (Table 2: 25.4 and 56.4 %). Our times and
 scores are not measured.
@@ -59,6 +59,8 @@ def get_config(preset: str = "100percent") -> ml_collections.ConfigDict:
   config.augment = ml_collections.ConfigDict()
   config.augment.kind = "view"  # Or "pretraining", or "none": cached features.
   config.augment.view = _crop_and_flip()
+  config.augment.randaugment_layers = 2  # Operations a picture; 0: none.
+  config.augment.randaugment_magnitude = 9.0  # In [0, 10].
 
   config.network = _random_network()
 
