@@ -218,6 +218,20 @@ def test_set_with_a_valid_folder_uses_it(tmp_path, monkeypatch, caplog):
   assert "has 18, 6 and 6" in caplog.text
 
 
+def test_set_for_a_protocol_without_choice_holds_nothing_out(
+  tmp_path, monkeypatch, caplog
+):
+  for part, counts in (("train", (3, 3, 3)), ("valid", (1, 1, 0))):
+    _write(tmp_path / "zoo" / part, counts)
+  _write(tmp_path / "zoo" / "test", (4, 0, 2))
+  _set(monkeypatch)
+  data = data_section(source="set", sets_root=str(tmp_path), hold_out="none")
+  parts = labelled.open_parts(data, "zoo", seed=0)
+  assert parts.valid is None
+  assert sources.size(parts.train) == 9
+  assert not caplog.records
+
+
 def test_set_without_builder_or_folder_is_named(tmp_path):
   data = data_section(source="set", sets_root=str(tmp_path))
   with pytest.raises(ValueError, match=r"birdsnap.*birdsnap/\{train,test\}"):
