@@ -82,9 +82,11 @@ def load_encoder(path: str) -> Callable[[chex.Array], chex.Array]:
   """
   encoder = open_encoder(path)
   net = network.make_encoder(encoder.spec, parallel.AXIS)
+  # Once, not again with every call.
+  variables = jax.device_put(encoder.variables)
 
   def features(images: chex.Array) -> chex.Array:
-    outputs, _ = net.apply(encoder.variables, as_unit_range(images), False)
+    outputs, _ = net.apply(variables, as_unit_range(images), False)
     return outputs.representation
 
   return features
