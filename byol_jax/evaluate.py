@@ -69,7 +69,7 @@ def describe(
   lines = [("encoder", f"{encoder.name}, {encoder.image_px} px")]
   for set_name in config.data.sets or ("",):
     try:
-      parts = labelled.open_parts(config.data, set_name, config.seed)
+      parts = _open(config, set_name)
     except ValueError as error:
       raise DataError(str(error)) from error
     counts = ", ".join(f"{n:,} {k}" for k, n in _sizes(parts).items())
@@ -110,7 +110,7 @@ def run(
   found, missing = [], {}
   for set_name in sets:
     try:
-      parts = labelled.open_parts(config.data, set_name, config.seed)
+      parts = _open(config, set_name)
     except ValueError as error:
       if len(sets) == 1:
         raise DataError(str(error)) from error
@@ -128,6 +128,16 @@ def run(
   return found
 
 
+def _open(config, set_name: str) -> labelled.Parts:
+  parts = labelled.open_parts(config.data, set_name, config.seed)
+  if config.protocol == "knn" and parts.metric == "map11":
+    raise ValueError(
+      "neighbours vote for one class: k-NN takes no set whose pictures have"
+      " several labels (map11)."
+    )
+  return parts
+
+
 def _evaluate(config, encoder, parts, place: Sequence[str]) -> dict[str, Any]:
   """One protocol on one data set, or its result of an earlier time."""
   workdir, name, set_name = place
@@ -142,7 +152,7 @@ def _evaluate(config, encoder, parts, place: Sequence[str]) -> dict[str, Any]:
     result = {
       "title": name,
       "set": set_name,
-      "metric": parts.metric,
+      "metric": results.metric(config),
       "split": "test",
       **found,
       "encoder": {
@@ -190,7 +200,7 @@ def _tabulate(found, missing, workdir: str) -> None:
   """Prints and writes ours beside the paper's rows."""
   linear = found[0]["config"]["protocol"] == "logistic"
   paper = table3.LOGISTIC if linear else table3.FINE_TUNED
-  ours = {r["set"]: r["scores"][r["metric"]] for r in found}
+  ours = {r["set"]: results.headline(r) for r in found}
   text = table3.table(paper, ours, found[0]["encoder"]["name"])
   for name, reason in missing.items():
     text += f"\n\nMissing: {name} ({reason})"

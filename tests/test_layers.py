@@ -72,6 +72,12 @@ WITHOUT_TENSORFLOW = (
   "data.memory",
   "data.folder",
   "data.photo_patches",
+  "data.selection",
+  "data.splits",
+  "data.benchmark_sets",
+  "data.opening",
+  "labelled",
+  "extract",
 )
 
 

@@ -13,7 +13,6 @@ from byol_jax import encoders, parallel, records
 _FILE, _HISTORY = "results.json", "results.jsonl"
 # Settings that change how fast a result comes, not which.
 _IRRELEVANT = ("log_every", "checkpoint", "like", "encoder")
-# Scores that are ranks of another (k of k-NN) have their number in the name.
 _PERCENT = 100.0
 
 
@@ -71,8 +70,7 @@ def write(result: Mapping[str, Any], workdir: str) -> None:
 def line(result: Mapping[str, Any]) -> str:
   """A result in one line: what, on what, how much, by which settings."""
   scores = ", ".join(
-    f"{name} {_PERCENT * value:.1f} %"
-    for name, value in _headline(result["scores"]).items()
+    f"{name} {_PERCENT * value:.1f} %" for name, value in _shown(result).items()
   )
   chosen = ", ".join(
     f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
@@ -89,7 +87,22 @@ def line(result: Mapping[str, Any]) -> str:
   )
 
 
-def _headline(scores: Mapping[str, float]) -> Mapping[str, float]:
-  """Of k-NN that of 20 neighbours, if it is there."""
-  chosen = {k: v for k, v in scores.items() if k.endswith("_k20")}
-  return chosen or scores
+def metric(config: ml_collections.ConfigDict) -> str:
+  """Name of the score that a result is known by: of k-NN that of k = 20."""
+  if config.protocol != "knn":
+    return config.data.metric
+  neighbours = config.knn.neighbours
+  return f"top1_k{20 if 20 in neighbours else neighbours[0]}"
+
+
+def headline(result: Mapping[str, Any]) -> float:
+  """The score that a result is known by, a share in [0, 1]."""
+  return result["scores"][result["metric"]]
+
+
+def _shown(result: Mapping[str, Any]) -> Mapping[str, float]:
+  """Of k-NN only the scores of one number of neighbours."""
+  scores, ending = result["scores"], result["metric"].partition("_k")[2]
+  if not ending.isdigit():
+    return scores
+  return {k: v for k, v in scores.items() if k.endswith(f"_k{ending}")}
