@@ -1,0 +1,254 @@
+"""Features of pictures of 8 pixels, which the encoder sees as they are."""
+
+import io
+import tarfile
+
+import jax
+import numpy as np
+import pytest
+import stored
+from absl import flags
+from PIL import Image
+from pyarrow import parquet
+
+from byol_jax import encoders, extract
+from byol_jax.evaluation import export
+
+NAMES = tuple(
+  sorted(f"{kind}/{number}.png" for kind in "ab" for number in (9, 10, 11))
+)
+LABELS = (0, 0, 0, 1, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+  workdir = tmp_path_factory.mktemp("run")
+  stored.save_encoder(workdir)
+  return workdir
+
+
+@pytest.fixture
+def folder(tmp_path):
+  root = tmp_path / "pictures"
+  for name, image in zip(NAMES, stored.pictures(), strict=True):
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(root / name)
+  return root
+
+
+@pytest.fixture
+def run(encoder, folder):
+  """Runs the command, at first with the flags that are always needed."""
+
+  def run_with(out, *more):
+    values = flags.FlagValues()
+    arguments = [
+      f"--encoder={encoder}",
+      f"--images={folder}",
+      f"--out={out}",
+      "--crop_share=1",
+      *more,
+    ]
+    extract.parse_flags(["extract", *arguments], values)
+    extract.main([], values)
+
+  return run_with
+
+
+def _read(path):
+  with np.load(path) as file:
+    return dict(file)
+
+
+@pytest.mark.parametrize("batch_size", [4, 6])
+def test_features_are_those_of_load_encoder(
+  run, encoder, tmp_path, capsys, batch_size
+):
+  out = tmp_path / "x.npz"
+  run(out, f"--batch_size={batch_size}")
+  assert capsys.readouterr().out == f"Wrote {out}: 6 pictures, 16 features.\n"
+  got = _read(out)
+  assert set(got) == {"features", "names"}
+  assert tuple(got["names"]) == NAMES
+  expected = np.asarray(encoders.load_encoder(str(encoder))(stored.pictures()))
+  assert np.abs(expected[:3] - expected[3:]).max() > 0.1
+  assert got["features"].dtype == np.float32
+  np.testing.assert_allclose(got["features"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_one_device_writes_what_two_write(run, tmp_path, monkeypatch):
+  run(tmp_path / "two.npz", "--batch_size=4")
+  monkeypatch.setattr(jax, "local_device_count", lambda: 1)
+  monkeypatch.setattr(jax, "local_devices", lambda: jax.devices()[:1])
+  run(tmp_path / "one.npz", "--batch_size=4")
+  two, one = _read(tmp_path / "two.npz"), _read(tmp_path / "one.npz")
+  np.testing.assert_array_equal(one["names"], two["names"])
+  np.testing.assert_allclose(
+    one["features"], two["features"], rtol=1e-5, atol=1e-6
+  )
+
+
+def test_an_archive_gives_paths_within_it(run, folder, tmp_path):
+  archive = tmp_path / "all.tar"
+  with tarfile.open(archive, "w") as tar:
+    tar.add(folder, "pictures/test")
+    noise = tarfile.TarInfo("pictures/train/a/1.png")
+    noise.size = 3
+    tar.addfile(noise, io.BytesIO(b"abc"))
+  run(tmp_path / "folder.npz", "--batch_size=6")
+  more = f"--images={archive}", "--prefix=pictures/test", "--batch_size=6"
+  run(tmp_path / "tar.npz", *more)
+  ours, theirs = _read(tmp_path / "tar.npz"), _read(tmp_path / "folder.npz")
+  assert list(ours["names"]) == [f"pictures/test/{name}" for name in NAMES]
+  np.testing.assert_array_equal(ours["features"], theirs["features"])
+
+
+def test_geometry_and_size_reach_the_pictures(run, tmp_path):
+  flags_of = {
+    "whole": (),
+    "middle": ("--crop_share=0.5",),
+    "first": ("--crop_share=0.5", "--geometry=crop_then_resize"),
+    "large": ("--image_px=12",),
+  }
+  found = []
+  for name, more in flags_of.items():
+    run(tmp_path / f"{name}.npz", "--batch_size=6", *more)
+    found.append(_read(tmp_path / f"{name}.npz")["features"])
+  for number, features in enumerate(found):
+    for other in found[:number]:
+      assert np.abs(features - other).max() > 1e-3
+
+
+def test_parquet_holds_the_same_as_npz(run, tmp_path, monkeypatch):
+  # Several row groups, which batches do not fill.
+  monkeypatch.setattr(export, "_CHUNK", 3)
+  for ending in ("npz", "parquet"):
+    run(tmp_path / f"x.{ending}", "--batch_size=2", "--labelled")
+  npz = _read(tmp_path / "x.npz")
+  assert tuple(npz["labels"]) == LABELS
+  assert npz["labels"].dtype == np.int32
+  assert tuple(npz["class_names"]) == ("a", "b")
+  file = parquet.ParquetFile(tmp_path / "x.parquet")
+  assert file.num_row_groups == 2
+  table = file.read()
+  assert str(table.schema.field("features").type) == (
+    "fixed_size_list<element: float>[16]"
+  )
+  assert table.schema.metadata[b"class_names"] == b'["a", "b"]'
+  columns = table.to_pydict()
+  assert tuple(columns["name"]) == NAMES
+  assert tuple(columns["label"]) == LABELS
+  assert np.abs(npz["features"]).max() > 0.1
+  np.testing.assert_array_equal(columns["features"], npz["features"])
+
+
+def test_a_corrupt_picture_is_left_out(run, folder, tmp_path, caplog):
+  (folder / "a" / "10.png").write_bytes(b"no picture")
+  run(tmp_path / "x.npz", "--labelled")
+  got = _read(tmp_path / "x.npz")
+  assert tuple(got["names"]) == NAMES[1:]
+  assert tuple(got["labels"]) == LABELS[1:]
+  assert len(got["features"]) == 5
+
+
+def test_a_run_that_fails_leaves_the_older_file(run, folder, tmp_path, capsys):
+  (folder / "b" / "9.png").write_bytes(b"no picture")
+  (tmp_path / "x.npz").write_bytes(b"older")
+  with pytest.raises(SystemExit) as error:
+    run(tmp_path / "x.npz", "--corrupt=unchecked", "--batch_size=2")
+  assert "byol_jax: a picture cannot be decoded" in error.value.code
+  assert "--corrupt=skip finds such files." in error.value.code
+  assert (tmp_path / "x.npz").read_bytes() == b"older"
+  assert not list(tmp_path.glob("*.tmp"))
+
+
+REFUSED = [
+  (("--encoder=",), "--encoder is missing, for example --encoder=runs/cpu."),
+  (("--images=",), "--images is missing, for example --images=pictures."),
+  (("--config=x",), "Unknown command line flag 'config'"),
+  (("x",), "'x' is not a flag; flags begin with --."),
+  (("--batch_size=many",), "flag --batch_size=many: invalid literal"),
+  (("--batch_size=3",), "--batch_size=3 cannot be shared equally by 2 devices"),
+  (("--image_px=-1",), "flag --image_px=-1: -1 is"),
+  (("--geometry=x",), "flag --geometry=x: value should be one of"),
+  (("--crop_share=0",), "the geometry's share is 0.0: it has to be in (0, 1]."),
+  (("--corrupt=x",), "flag --corrupt=x: value should be one of"),
+  (("--encoder=missing",), "missing is not a folder with checkpoints."),
+  (("--images=missing",), "no folder or tar file is at 'missing'."),
+  (("--prefix=c",), "no pictures are below 'c' in "),
+  (("--prefix=a", "--labelled"), "'a/9.png' in "),
+  (("--out=x.csv",), "x.csv has to end in .npz or .parquet."),
+  (
+    ("--out=missing/x.npz",),
+    "--out=missing/x.npz cannot be written: No such file or directory.",
+  ),
+]
+
+
+@pytest.mark.parametrize(("more", "sentence"), REFUSED)
+def test_mistakes_are_one_line_and_code_2(
+  run, tmp_path, capsys, more, sentence
+):
+  with pytest.raises(SystemExit) as error:
+    run(tmp_path / "x.npz", *more)
+  assert error.value.code == 2
+  (line,) = capsys.readouterr().err.splitlines()
+  assert line.startswith(f"byol_jax: {sentence}")
+  assert "data." not in line
+  assert not (tmp_path / "x.npz").exists()
+
+
+def test_progress_is_lines_in_a_log(run, tmp_path, capsys, monkeypatch):
+  monkeypatch.setattr(extract, "_SECS_BETWEEN_LINES", 0.0)
+  run(tmp_path / "x.npz", "--batch_size=2")
+  lines = capsys.readouterr().err.splitlines()
+  told = [line.partition(" pictures, ")[0] for line in lines]
+  assert told == ["4/6", "6/6"]
+  assert all(line.endswith(" pictures/s") for line in lines)
+
+
+@pytest.mark.parametrize("ending", ["npz", "parquet"])
+def test_write_never_holds_all_features(tmp_path, monkeypatch, ending):
+  monkeypatch.setattr(export, "_CHUNK", 2)
+  path = tmp_path / f"x.{ending}"
+  rows = export.Rows([str(n) for n in range(40)], np.zeros(0, np.int32), ())
+  alive = []
+
+  class Watched(np.ndarray):
+    def __del__(self):
+      alive.pop()
+
+  def chunks():
+    for number in range(40):
+      assert not path.exists()
+      assert len(alive) < 8
+      alive.append(None)
+      yield np.full((1, 3), number, np.float32).view(Watched)
+
+  assert export.write(str(path), rows, chunks()) == 3
+  assert path.exists()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_write_refuses_another_number_of_rows(tmp_path, count):
+  rows = export.Rows(["a", "b"], np.zeros(0, np.int32), ())
+  chunks = iter(np.ones((count, 1, 4), np.float32))
+  with pytest.raises(ValueError, match=r"2 pictures have \d rows"):
+    export.write(str(tmp_path / "x.npz"), rows, chunks)
+  assert not list(tmp_path.iterdir())
+
+
+def test_names_need_not_be_unicode(tmp_path):
+  name = b"caf\xe9.png".decode(errors="surrogateescape")
+  rows = export.Rows([name, "é"], np.zeros(0, np.int32), ())
+  for path in (tmp_path / "x.npz", tmp_path / "x.parquet"):
+    export.write(str(path), rows, iter(np.ones((1, 2, 4), np.float32)))
+  assert list(_read(tmp_path / "x.npz")["names"]) == [name, "é"]
+  table = parquet.read_table(tmp_path / "x.parquet")
+  assert table["name"].to_pylist() == [r"caf\udce9.png", "é"]
+
+
+def test_parquet_without_its_package_is_one_sentence(monkeypatch):
+  monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
+  with pytest.raises(ValueError, match=r"needs the package pyarrow: pip"):
+    export.check_path("x.parquet")
