@@ -21,8 +21,7 @@ import optax
 
 # Steps that L-BFGS remembers: twice as many save no time.
 _MEMORY = 10
-# A step is long enough where the slope has fallen to this share of what it was
-# at its start; to be stricter saves no steps.
+# A step ends where its slope has fallen to this share; less saves no steps.
 _SLOPE_SHARE = 0.1
 # A trial is at most so much longer than the last one.
 _GROWTH = 10.0
