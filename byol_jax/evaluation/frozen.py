@@ -4,7 +4,7 @@ from typing import Any
 
 import ml_collections
 
-from byol_jax.evaluation import knn, subject
+from byol_jax.evaluation import knn, logistic, subject
 
 
 def run_knn(
@@ -23,3 +23,35 @@ def run_knn(
   bank, test = (subject.represent(tested, x) for x in (parts.train, parts.test))
   settings = knn.Settings(config.knn.neighbours, config.knn.temperature)
   return {"scores": knn.scores(bank, test, len(parts.class_names), settings)}
+
+
+def run_logistic(
+  config: ml_collections.ConfigDict, tested: subject.Subject
+) -> dict[str, Any]:
+  """Fits regularised logistic regressions (paper, "Linear transfer").
+
+  Args:
+    config: a validated config of the protocol `logistic`.
+    tested: encoder and data.
+
+  Returns:
+    `scores` of the test part, `chosen` and `candidates`.
+  """
+  parts = tested.parts
+  found = logistic.score(
+    *(
+      subject.represent(tested, part)
+      for part in (parts.train, parts.valid, parts.test)
+    ),
+    logistic.Settings(
+      num_classes=len(parts.class_names),
+      metric=parts.metric,
+      strengths=config.logistic.strengths,
+      num_strengths=config.logistic.num_strengths,
+    ),
+  )
+  return {
+    "scores": found.test_scores,
+    "chosen": {"strength": found.strength, "valid_score": found.valid_score},
+    "candidates": [candidate._asdict() for candidate in found.candidates],
+  }
