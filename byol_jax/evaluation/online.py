@@ -2,14 +2,12 @@
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
-from byol_jax import knn, metrics
+from byol_jax import metrics
+from byol_jax.evaluation import knn
 from byol_jax.evaluation.features import Features
 
-# Queries at once: bounds the matrix of cosines.
-_CHUNK = 256
 # Pictures for the effective rank: its cost grows with their number.
 MAX_RANK_IMAGES = 2000
 
@@ -57,18 +55,6 @@ def knn_top1(
   test: Features, bank: Features, num_classes: int, settings: KNN
 ) -> float:
   """Share of test pictures whose nearest training pictures vote right."""
-  # Once, not with every chunk: the bank may be a gigabyte.
-  bank = jax.device_put(bank._replace(logits=()))
-  right = 0
-  for start in range(0, len(test.labels), _CHUNK):
-    rows = slice(start, start + _CHUNK)
-    found = knn.votes(
-      test.representation[rows],
-      bank.representation,
-      bank.labels,
-      num_classes=num_classes,
-      num_neighbours=min(settings.num_neighbours, len(bank.labels)),
-      temperature=settings.temperature,
-    )
-    right += int(np.sum(metrics.in_top_k(found, test.labels[rows], 1)))
-  return right / len(test.labels)
+  chosen = knn.Settings((settings.num_neighbours,), settings.temperature)
+  found = knn.scores(bank, test, num_classes, chosen)
+  return found[f"top1_k{settings.num_neighbours}"]
