@@ -66,6 +66,18 @@ def test_linear_evaluation_chooses_on_valid(encoder, tmp_path, kind):
     assert encoders.fingerprint(after) == encoders.fingerprint(before)
 
 
+def test_supervised_training_makes_an_encoder(encoder, tmp_path):
+  config = tiny_eval.config(
+    "supervised",
+    "random",
+    changes={"like": str(encoder), "training.warmup_epochs": 0.1},
+  )
+  (result,) = _run(config, tmp_path)
+  assert config.augment.randaugment_layers == 2
+  made = encoders.open_encoder(result["checkpoint"])
+  assert (made.spec.encoder, made.image_px) == ("one_conv", 8)
+
+
 def test_fine_tuning_sweeps_refits_and_resumes(encoder, tmp_path, monkeypatch):
   config = tiny_eval.config(
     "finetune", encoder, changes={"training.refit": True}

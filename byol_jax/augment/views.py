@@ -89,12 +89,27 @@ def views_from_pool(
   return made
 
 
-def _uniforms(key: chex.PRNGKey, view: int, index: chex.Array) -> chex.Array:
-  """[n, NUM_UNIFORMS] in [0, 1), a function of key, view and index."""
-  view_key = jax.random.fold_in(key, view)
-  keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(view_key, index)
-  shape = (policies.NUM_UNIFORMS,)
+def uniforms(
+  key: chex.PRNGKey, index: chex.Array, shape: tuple[int, ...]
+) -> chex.Array:
+  """Numbers for each picture, whatever its place in the batch.
+
+  Args:
+    key: the same on all devices.
+    index: int32 [n], which pictures.
+    shape: of the numbers of one picture.
+
+  Returns:
+    [n, *shape] in [0, 1), a function of key and index.
+  """
+  keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, index)
   return jax.vmap(lambda one: jax.random.uniform(one, shape))(keys)
+
+
+def _uniforms(key: chex.PRNGKey, view: int, index: chex.Array) -> chex.Array:
+  """[n, NUM_UNIFORMS] of a view."""
+  view_key = jax.random.fold_in(key, view)
+  return uniforms(view_key, index, (policies.NUM_UNIFORMS,))
 
 
 def _photometry(

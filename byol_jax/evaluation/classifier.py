@@ -1,51 +1,22 @@
 """One training of linear classifiers, or of an encoder with one on top."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable
 
-import chex
 import jax
 import jax.numpy as jnp
-import ml_collections
 import numpy as np
 
-from byol_jax import classify, inputs, loop, parallel
-from byol_jax.augment import views
-from byol_jax.data import memory, sources
-from byol_jax.evaluation import features, recipe, scoring, subject
+from byol_jax import classify, loop, parallel
+from byol_jax.data import sources
+from byol_jax.evaluation import feed, recipe, scoring, subject
 from byol_jax.networks import network
-from byol_jax.types import Batch
-
-
-class Split(NamedTuple):
-  """Pictures, or what the frozen encoder made of them.
-
-  Attributes:
-    source: the pictures.
-    cached: their features; None where they are computed each time.
-  """
-
-  source: sources.Source
-  cached: features.Features | None
-
-
-class Trainer(NamedTuple):
-  """What all points of a sweep share.
-
-  Attributes:
-    config: a validated config of the protocol `classify`.
-    tested: encoder and data.
-  """
-
-  config: ml_collections.ConfigDict
-  tested: subject.Subject
 
 
 def train(
-  trainer: Trainer,
+  trainer: feed.Trainer,
   point: recipe.Point,
-  split: Split,
-  valid: Split | None,
+  split: feed.Split,
+  valid: feed.Split | None,
   workdir: str,
 ) -> classify.State:
   """Trains one point of a sweep, from its newest checkpoint if there is one.
@@ -79,7 +50,7 @@ def train(
     init=lambda: parallel.replicate(init()),
     shapes=lambda: jax.eval_shape(init),
     step=parallel.pmap(step, donate=True),
-    batches=lambda first_step: _train_batches(trainer, split, first_step),
+    batches=lambda first_step: feed.train_batches(trainer, split, first_step),
     evaluate=evaluate,
     config_json=config.to_json_best_effort(),
   )
@@ -88,7 +59,7 @@ def train(
 
 
 def score(
-  trainer: Trainer, state: classify.State, split: Split
+  trainer: feed.Trainer, state: classify.State, split: feed.Split
 ) -> list[dict[str, float]]:
   """Scores each head on a split, every picture once on any number of devices.
 
@@ -105,7 +76,7 @@ def score(
     classify.make_logits(net, recipe.objective(trainer.config))
   )
   logits, labels = [], []
-  for batch in _test_batches(trainer, split):
+  for batch in feed.test_batches(trainer, split):
     mask = parallel.gather(batch.pop("mask"))
     labels.append(parallel.gather(batch.pop("labels"))[mask])
     logits.append(parallel.gather(logits_of(state, batch))[mask])
@@ -118,7 +89,7 @@ def score(
 
 
 def _make_parts(
-  trainer: Trainer, point: recipe.Point, split: Split, num_steps: int
+  trainer: feed.Trainer, point: recipe.Point, split: feed.Split, num_steps: int
 ) -> tuple[Callable[[], classify.State], classify.Update]:
   """The first state on the host, and the update of each device."""
   config, tested = trainer.config, trainer.tested
@@ -127,7 +98,7 @@ def _make_parts(
   heads_key, views_key = jax.random.split(jax.random.key(config.seed))
   net = _trained_net(trainer, split)
   variables = () if split.cached else tested.encoder.variables
-  make_views = _view_maker(trainer, split)
+  make_views = feed.view_maker(trainer, split)
 
   def optimizer(state):
     params = classify.trained(state, frozen)
@@ -150,7 +121,9 @@ def _make_parts(
   return init, step
 
 
-def _trained_net(trainer: Trainer, split: Split) -> network.Network | None:
+def _trained_net(
+  trainer: feed.Trainer, split: feed.Split
+) -> network.Network | None:
   """The encoder in training, None where its features are known."""
   if split.cached:
     return None
@@ -162,15 +135,7 @@ def _trained_net(trainer: Trainer, split: Split) -> network.Network | None:
   return network.make_encoder(spec, parallel.AXIS)
 
 
-def _view_maker(trainer: Trainer, split: Split) -> Callable:
-  """What the device does with a batch before the update."""
-  if split.cached:
-    return lambda batch, key: batch
-  wanted = trainer.tested.data.views
-  return views.view_maker(wanted.where, wanted.policies, wanted.image_px)
-
-
-def _dim(tested: subject.Subject, split: Split) -> int:
+def _dim(tested: subject.Subject, split: feed.Split) -> int:
   """Width of the representation."""
   if split.cached:
     return split.cached.representation.shape[1]
@@ -180,52 +145,3 @@ def _dim(tested: subject.Subject, split: Split) -> int:
     lambda x: tested.net.apply(tested.encoder.variables, x, False), images
   )
   return outputs.representation.shape[1]
-
-
-def _train_batches(
-  trainer: Trainer, split: Split, first_step: int
-) -> Iterator[Batch]:
-  config, tested = trainer.config, trainer.tested
-  batch_size = config.training.batch_size
-  if not split.cached:
-    data = tested.data._replace(train=split.source)
-    return inputs.train_batches(data, config.seed, batch_size, first_step)
-  known = split.cached
-  rows = memory.train_batches(
-    # Of the source only the number of pictures is used.
-    sources.ArraySource(known.representation, known.labels, ()),
-    tested.data.views,
-    _reader(config.seed, batch_size),
-    first_step,
-  )
-  return parallel.prefetch(
-    rows, lambda row: parallel.shard(_rows(known, row["index"]))
-  )
-
-
-def _test_batches(
-  trainer: Trainer, split: Split
-) -> Iterator[dict[str, chex.Array]]:
-  """`images` in [0, 1] or `features`, `labels` and `mask`, on the devices."""
-  if not split.cached:
-    for batch in subject.batches(trainer.tested, split.source):
-      images = batch["images"].astype(np.float32) / 255.0
-      kept = {"labels": batch["labels"], "mask": batch["mask"]}
-      yield dict(parallel.shard({"images": images, **kept}))
-    return
-  reader = _reader(0, trainer.tested.batch_size)
-  number = len(split.cached.labels)
-  for index, mask in sources.evaluation_positions(reader, number):
-    rows = _rows(split.cached, index)
-    yield dict(parallel.shard({**rows, "mask": mask}))
-
-
-def _rows(known: features.Features, index: np.ndarray) -> Mapping:
-  return {
-    "features": known.representation[index],
-    "labels": known.labels[index],
-  }
-
-
-def _reader(seed: int, batch_size: int) -> sources.Reader:
-  return sources.Reader(seed, batch_size, parallel.host(), parallel.num_hosts())

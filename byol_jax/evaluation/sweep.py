@@ -10,7 +10,7 @@ from etils import epath
 from byol_jax import checkpoint, classify, labelled, parallel, records
 from byol_jax.data import sources
 from byol_jax.evaluation import classifier, subject
-from byol_jax.evaluation.classifier import Split, Trainer
+from byol_jax.evaluation.feed import Split, Trainer
 from byol_jax.evaluation.recipe import Point
 
 
