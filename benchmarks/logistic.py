@@ -37,21 +37,7 @@ _CLASSES = 10
 
 def main() -> None:
   """Times both and prints a table."""
-  parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument(
-    "--features", default="", help="NPZ: representation, labels."
-  )
-  parser.add_argument("--num_images", type=int, default=10_000)
-  parser.add_argument(
-    "--dim", type=int, default=512, help="Without --features."
-  )
-  parser.add_argument("--tolerance", type=float, default=1e-4, help="Ours.")
-  parser.add_argument("--peer_tolerance", type=float, default=1e-4)
-  parser.add_argument("--peer_dtype", default="float32")
-  parser.add_argument("--peer_threads", type=int, default=os.cpu_count())
-  parser.add_argument("--repeats", type=int, default=3)
-  parser.add_argument("--out", default="", help="JSON file to write.")
-  arguments = parser.parse_args()
+  arguments = _arguments()
   features, labels = _data(arguments)
   solvers = {
     "byol_jax": lambda: _ours(features, labels, arguments.tolerance),
@@ -67,20 +53,35 @@ def main() -> None:
       walls[name].append(time.perf_counter() - wall)
       processors[name].append(time.process_time() - processor)
   reached = _reached(features, labels, found)
+  seconds = {name: statistics.median(walls[name]) for name in solvers}
   rows = [
     {
       "solver": name,
-      "seconds": statistics.median(walls[name]),
+      "seconds": seconds[name],
       "slowest_seconds": max(walls[name]),
       "cpu_seconds": statistics.median(processors[name]),
-      "ratio": statistics.median(walls["scikit-learn"])
-      / statistics.median(walls[name]),
+      "ratio": seconds["scikit-learn"] / seconds[name],
       "steps": int(np.sum(found[name][2])),
       **reached[name],
     }
     for name in solvers
   ]
   timing.report(rows, arguments.out)
+
+
+def _arguments() -> argparse.Namespace:
+  parser = argparse.ArgumentParser(description=__doc__)
+  add = parser.add_argument
+  add("--features", default="", help="NPZ of representation and labels.")
+  add("--num_images", type=int, default=10_000)
+  add("--dim", type=int, default=512, help="Without --features.")
+  add("--tolerance", type=float, default=1e-4, help="Ours.")
+  add("--peer_tolerance", type=float, default=1e-4)
+  add("--peer_dtype", default="float32", choices=("float32", "float64"))
+  add("--peer_threads", type=int, default=os.cpu_count())
+  add("--repeats", type=int, default=3)
+  add("--out", default="", help="JSON file to write.")
+  return parser.parse_args()
 
 
 def _data(arguments) -> tuple[np.ndarray, np.ndarray]:
