@@ -57,14 +57,7 @@ def scores(
     ValueError: a part is empty or not labelled with one class per picture, a
       label is outside the range, or the features have different widths.
   """
-  for name, part in (("bank", bank), ("test", test)):
-    _check(name, part, num_classes)
-  widths = [part.representation.shape[1] for part in (bank, test)]
-  if widths[0] != widths[1]:
-    raise ValueError(
-      f"The bank's features have {widths[0]} dimensions, the test's"
-      f" {widths[1]}; they must agree."
-    )
+  _check(bank, test, num_classes)
   count = _judge(num_classes, settings)
   right = 0
   for queries, labels in _spread_queries(test):
@@ -79,7 +72,18 @@ def scores(
   }
 
 
-def _check(name: str, part: Features, num_classes: int) -> None:
+def _check(bank: Features, test: Features, num_classes: int) -> None:
+  for name, part in (("bank", bank), ("test", test)):
+    _check_labels(name, part, num_classes)
+  widths = [part.representation.shape[1] for part in (bank, test)]
+  if widths[0] != widths[1]:
+    raise ValueError(
+      f"The bank's features have {widths[0]} dimensions, the test's"
+      f" {widths[1]}; they must agree."
+    )
+
+
+def _check_labels(name: str, part: Features, num_classes: int) -> None:
   labels, count = part.labels, len(part.representation)
   if not count or labels.shape != (count,):
     raise ValueError(
