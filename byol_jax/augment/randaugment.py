@@ -18,8 +18,9 @@ The authors' code begins the enhancements at 0.1 and runs `posterize` and
 `solarize` the other way, so that there magnitude 0 is not "nothing"; here all
 grow from the identity.
 
-Every picture takes the same path: one warp, one blend and one table of 256
-levels serve all operations, and the choice only sets their coefficients.
+Every picture takes the same path: one table of 256 levels, one blend and one
+warp serve all operations, and the choice only sets their coefficients. Inside,
+a batch is [n, 3, height, width].
 """
 
 import chex
@@ -76,14 +77,20 @@ def apply(
   chex.assert_shape(images, (None, None, None, 3))
   chex.assert_shape(uniforms, (images.shape[0], None, NUM_UNIFORMS))
   share = magnitude / MAX_MAGNITUDE
-  for layer in range(uniforms.shape[1]):
-    which, side = uniforms[:, layer, 0], uniforms[:, layer, 1]
-    chosen = (which * len(OPERATIONS)).astype(jnp.int32)
-    signed = jnp.where(side < 0.5, -share, share)
-    images = _warp(images, chosen, signed)
-    images = _blend(images, chosen, signed)
-    images = _look_up(images, chosen, share)
-  return images
+
+  def layer(planes, drawn):
+    chosen = (drawn[:, 0] * len(OPERATIONS)).astype(jnp.int32)
+    signed = jnp.where(drawn[:, 1] < 0.5, -share, share)
+    # Only one of them does something. In another order the compiler repeats
+    # the others for each of a pixel's uses in the smoothing and the table.
+    planes = _look_up(planes, chosen, share)
+    planes = _blend(planes, chosen, signed)
+    return _warp(planes, chosen, signed), None
+
+  planes = jnp.transpose(images, (0, 3, 1, 2))
+  # Not unrolled: what one layer makes is kept, not made again by the next.
+  planes, _ = jax.lax.scan(layer, planes, jnp.swapaxes(uniforms, 0, 1))
+  return jnp.transpose(planes, (0, 2, 3, 1))
 
 
 def _is(chosen: chex.Array, *names: str) -> chex.Array:
@@ -94,85 +101,28 @@ def _is(chosen: chex.Array, *names: str) -> chex.Array:
   return found
 
 
-def _warp(
-  images: chex.Array, chosen: chex.Array, signed: chex.Array
-) -> chex.Array:
-  """Rotates, shears or shifts; the nearest pixel counts."""
-
-  def amount(name, maximum):
-    reach = jnp.where(_is(chosen, name), maximum * signed, 0.0)
-    return reach[:, None, None]
-
-  height, width = images.shape[1:3]
-  y = (np.arange(height, dtype=np.float32) + 0.5)[None, :, None]
-  x = (np.arange(width, dtype=np.float32) + 0.5)[None, None, :]
-  # Rotations are about the centre, shears about the corner (0, 0).
-  up, left = y - height / 2, x - width / 2
-  angle = amount("rotate", _MAX_ANGLE)
-  cos, sin = jnp.cos(angle), jnp.sin(angle)
-  from_x = cos * left - sin * up + width / 2
-  from_x += amount("shear_x", _MAX_SHEAR) * y
-  from_x += amount("translate_x", _MAX_SHIFT * width)
-  from_y = sin * left + cos * up + height / 2
-  from_y += amount("shear_y", _MAX_SHEAR) * x
-  from_y += amount("translate_y", _MAX_SHIFT * height)
-  inside = (from_x >= 0) & (from_x < width) & (from_y >= 0) & (from_y < height)
-  row = jnp.clip(from_y.astype(jnp.int32), 0, height - 1)
-  column = jnp.clip(from_x.astype(jnp.int32), 0, width - 1)
-  found = jax.vmap(lambda image, *place: image[place])(images, row, column)
-  return jnp.where(inside[..., None], found, _GREY)
-
-
-def _blend(
-  images: chex.Array, chosen: chex.Array, signed: chex.Array
-) -> chex.Array:
-  """Moves away from a plain version of the picture, or towards it."""
-  names = "color", "contrast", "brightness", "sharpness"
-  grey = jnp.sum(images * np.reshape(_LUMA, (1, 1, 1, 3)), -1, keepdims=True)
-  plain = _pick(
-    chosen,
-    {
-      "color": grey,
-      "contrast": grey.mean((1, 2), keepdims=True),
-      "brightness": jnp.zeros_like(grey),
-      "sharpness": _smooth(images),
-    },
-    images,
-  )
-  change = _MAX_CHANGE * _wide(jnp.where(_is(chosen, *names), signed, 0.0))
-  # Without a change this is the picture, exactly.
-  return jnp.clip(images + change * (images - plain), 0.0, 1.0)
-
-
-def _smooth(images: chex.Array) -> chex.Array:
-  """Means over 3x3 pixels, the middle one five times; the border stays."""
-  inner = images[:, 1:-1, 1:-1]
-  rows = images[:, :-2] + images[:, 1:-1] + images[:, 2:]
-  box = rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
-  return images.at[:, 1:-1, 1:-1].set((box + 4.0 * inner) / 13.0)
-
-
 def _look_up(
-  images: chex.Array, chosen: chex.Array, share: chex.Numeric
+  planes: chex.Array, chosen: chex.Array, share: chex.Numeric
 ) -> chex.Array:
   """Maps the 256 levels of each channel."""
   names = "autocontrast", "equalize", "posterize", "solarize"
-  _, height, width, _ = images.shape
-  levels = jnp.round(images * (_LEVELS - 1)).astype(jnp.int32)
-  # [n, 3, pixels]
-  planes = levels.reshape(-1, height * width, 3).swapaxes(1, 2)
-  found = jnp.take_along_axis(_tables(planes, chosen, share), planes, axis=2)
-  found = found.swapaxes(1, 2).reshape(images.shape) / (_LEVELS - 1)
-  return jnp.where(_wide(_is(chosen, *names)), found, images)
+  levels = jnp.round(planes * (_LEVELS - 1)).astype(jnp.int32)
+  found = _gather(_tables(levels, chosen, share), levels)
+  return jnp.where(
+    _wide(_is(chosen, *names)), found.astype(jnp.float32) / 255.0, planes
+  )
 
 
-def _tables(planes: chex.Array, chosen: chex.Array, share: float) -> chex.Array:
-  """Level to level, [n, 3, 256] int32, for [n, 3, pixels] int32."""
+def _tables(
+  levels: chex.Array, chosen: chex.Array, share: chex.Numeric
+) -> chex.Array:
+  """Level to level, [n, 3, 256] int32."""
   level = np.arange(_LEVELS, dtype=np.int32)[None, None, :]
   dropped = jnp.round(_MAX_DROPPED_BITS * share).astype(jnp.int32)
   step = jnp.left_shift(1, dropped)
   is_bright = level >= _LEVELS * (1.0 - share)
-  count = jax.vmap(jax.vmap(lambda x: jnp.bincount(x, length=_LEVELS)))(planes)
+  count = jax.vmap(jax.vmap(lambda x: jnp.bincount(x, length=_LEVELS)))
+  count = count(levels.reshape(*levels.shape[:2], -1))
   return _pick(
     chosen,
     {
@@ -203,6 +153,77 @@ def _equalize(count: chex.Array, level: np.ndarray) -> chex.Array:
   step = others // (_LEVELS - 1)
   spread = (below + step // 2) // jnp.maximum(step, 1)
   return jnp.where(step > 0, jnp.minimum(spread, _LEVELS - 1), level)
+
+
+def _blend(
+  planes: chex.Array, chosen: chex.Array, signed: chex.Array
+) -> chex.Array:
+  """Moves away from a plain version of the picture, or towards it."""
+  names = "color", "contrast", "brightness", "sharpness"
+  luma = np.reshape(np.float32(_LUMA), (1, 3, 1, 1))
+  grey = jnp.sum(planes * luma, axis=1, keepdims=True)
+  plain = _pick(
+    chosen,
+    {
+      "color": grey,
+      "contrast": grey.mean((2, 3), keepdims=True),
+      "brightness": jnp.zeros_like(grey),
+      "sharpness": _smooth(planes),
+    },
+    planes,
+  )
+  change = _MAX_CHANGE * _wide(jnp.where(_is(chosen, *names), signed, 0.0))
+  # Without a change this is the picture, exactly.
+  return jnp.clip(planes + change * (planes - plain), 0.0, 1.0)
+
+
+def _smooth(planes: chex.Array) -> chex.Array:
+  """Means over 3x3 pixels, the middle one five times; the border stays."""
+  rows = planes[:, :, :-2] + planes[:, :, 1:-1] + planes[:, :, 2:]
+  box = rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
+  inner = planes[..., 1:-1, 1:-1]
+  return planes.at[..., 1:-1, 1:-1].set((box + 4.0 * inner) / 13.0)
+
+
+def _warp(
+  planes: chex.Array, chosen: chex.Array, signed: chex.Array
+) -> chex.Array:
+  """Rotates, shears or shifts; the nearest pixel counts."""
+
+  def amount(name, maximum):
+    reach = jnp.where(_is(chosen, name), maximum * signed, 0.0)
+    return _wide(reach)
+
+  height, width = planes.shape[2:]
+  y = np.arange(height, dtype=np.float32)[None, None, :, None] + 0.5
+  x = np.arange(width, dtype=np.float32)[None, None, None, :] + 0.5
+  # Rotations are about the centre, shears about the corner (0, 0).
+  down, right = y - height / 2, x - width / 2
+  angle = amount("rotate", _MAX_ANGLE)
+  cos, sin = jnp.cos(angle), jnp.sin(angle)
+  from_x = cos * right - sin * down + width / 2
+  from_x += amount("shear_x", _MAX_SHEAR) * y
+  from_x += amount("translate_x", _MAX_SHIFT * width)
+  from_y = sin * right + cos * down + height / 2
+  from_y += amount("shear_y", _MAX_SHEAR) * x
+  from_y += amount("translate_y", _MAX_SHIFT * height)
+  inside = (from_x >= 0) & (from_x < width) & (from_y >= 0) & (from_y < height)
+  row = jnp.clip(from_y.astype(jnp.int32), 0, height - 1)
+  column = jnp.clip(from_x.astype(jnp.int32), 0, width - 1)
+  found = _gather(planes, row * width + column)
+  return jnp.where(inside, found, _GREY)
+
+
+def _gather(values: chex.Array, places: chex.Array) -> chex.Array:
+  """Values of each channel, counted through, at [n, 3 or 1, height, width]."""
+  num_images, channels = values.shape[:2]
+  found = jnp.take_along_axis(
+    values.reshape(num_images, channels, -1),
+    places.reshape(*places.shape[:2], -1),
+    axis=2,
+    mode="clip",
+  )
+  return found.reshape(num_images, channels, *places.shape[2:])
 
 
 def _pick(
