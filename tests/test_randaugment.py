@@ -7,7 +7,8 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from byol_jax.augment import randaugment
 
-HEIGHT, WIDTH = 18, 25
+# Large enough for several pixels a level and for shares of a pixel to count.
+HEIGHT, WIDTH = 31, 60
 APPLY = jax.jit(randaugment.apply)
 
 
