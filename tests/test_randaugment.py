@@ -8,7 +8,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from byol_jax.augment import randaugment
 
 # Large enough for several pixels a level and for shares of a pixel to count.
-HEIGHT, WIDTH = 31, 60
+HEIGHT, WIDTH = 30, 70
 APPLY = jax.jit(randaugment.apply)
 
 
