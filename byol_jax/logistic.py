@@ -1,8 +1,8 @@
 """L2-regularised logistic regression over a path of strengths, pure.
 
 The objective is the SUM over rows of cross-entropies plus strength / 2 times
-the sum of squared weights; biases are free. So scikit-learn's C is 1 /
-strength. To take the mean over rows instead, divide strengths by their number.
+the sum of squared weights; biases are free. scikit-learn's C is 1 / strength.
+For the mean over rows, divide the strengths by their number.
 
 L-BFGS, as in the paper, made fast by two facts. Rotating and shifting features
 changes no penalty: on their principal axes the Hessian has a diagonal bound
@@ -163,7 +163,8 @@ def _make_problem(features, labels, num_classes):
     def residual(logits):
       return jnp.where(known, jax.nn.sigmoid(logits) - labels, 0.0)
 
-  start = residual(jnp.zeros((len(features), num_classes)))
+  # Of no constant: XLA would fold it for seconds, and say so.
+  start = residual(0.0 * jnp.repeat(features[:, :1], num_classes, axis=1))
   start_norm = jnp.linalg.norm(_product(start.T, features))
   return _Problem(
     features=features,
