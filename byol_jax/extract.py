@@ -62,21 +62,10 @@ def main(argv: Sequence[str], values: flags.FlagValues = flags.FLAGS) -> None:
   del argv
   records.log_plainly()
   try:
-    check(values)
-    encoder = encoders.open_encoder(values.encoder)
-    source = folder.open_pictures(
-      values.images, values.prefix, values.labelled, values.corrupt
-    )
-  except ValueError as error:
-    main_lib.refuse(_in_flags(str(error)))
-  try:
-    dim = run(values, encoder, source)
-  except (ValueError, OSError) as error:
-    sys.exit(f"byol_jax: {' '.join(_in_flags(str(error)).split())}")
+    _open_and_run(values)
   except KeyboardInterrupt:
-    print(f"byol_jax: Stopped; there is no {values.out}.", file=sys.stderr)
+    print(f"byol_jax: Stopped; {values.out} is not written.", file=sys.stderr)
     sys.exit(_STOPPED)
-  print(f"Wrote {values.out}: {source.num_images} pictures, {dim} features.")
 
 
 def check(values: flags.FlagValues) -> None:
@@ -145,6 +134,22 @@ def run(
     class_names=source.class_names,
   )
   return export.write(values.out, rows, _shown(chunks, source.num_images))
+
+
+def _open_and_run(values: flags.FlagValues) -> None:
+  try:
+    check(values)
+    encoder = encoders.open_encoder(values.encoder)
+    source = folder.open_pictures(
+      values.images, values.prefix, values.labelled, values.corrupt
+    )
+  except ValueError as error:
+    main_lib.refuse(_in_flags(str(error)))
+  try:
+    dim = run(values, encoder, source)
+  except (ValueError, OSError) as error:
+    sys.exit(f"byol_jax: {' '.join(_in_flags(str(error)).split())}")
+  print(f"Wrote {values.out}: {source.num_images} pictures, {dim} features.")
 
 
 def _names(source: sources.EncodedSource, path: str) -> list[str]:
