@@ -140,11 +140,6 @@ def _check_evaluation(values: Mapping[str, Any]) -> None:
       f"like={values['like']} is for encoder=random and pixels; "
       f"encoder={encoder} has an architecture of its own."
     )
-  if drawn and not values["like"] and not values["data.image_px"]:
-    raise ValueError(
-      f"encoder={encoder} has no picture size: set data.image_px, or like to a "
-      "workdir whose architecture and size to take."
-    )
   _check_labelled(values)
   if values["protocol"] == "classify":
     _check_training(values)

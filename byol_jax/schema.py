@@ -121,6 +121,7 @@ _EVALUATION = {
   "data.image_px": rules.count(0),
   "data.stored_px": rules.count(0),
   "data.views": rules.choice("host", "device", "memory"),
+  "network.image_px": rules.count(8),
   **_ENCODER,
   "evaluation.batch_size": rules.count(1),
   "evaluation.geometry": rules.choice("crop_then_resize", "resize_then_crop"),

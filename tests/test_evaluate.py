@@ -49,6 +49,23 @@ def test_pixels_and_random_take_size_and_shape_from_like(encoder, tmp_path):
     assert result["scores"]["top1_k20"] > 0.2
 
 
+@pytest.mark.parametrize(
+  ("changes", "px"),
+  [({}, 224), ({"data.image_px": 12}, 12), ({"network.image_px": 96}, 96)],
+)
+def test_random_has_the_size_of_the_config(changes, px):
+  found = subject.find(
+    tiny_eval.config("supervised", "random", changes=changes)
+  )
+  assert (found.image_px, found.spec.encoder) == (px, "resnet50")
+
+
+def test_another_size_may_be_shown(encoder):
+  changes = {"like": str(encoder), "data.image_px": 12}
+  found = subject.find(tiny_eval.config("knn", "random", changes=changes))
+  assert (found.image_px, found.spec.encoder) == (12, "one_conv")
+
+
 @pytest.mark.parametrize("kind", ["view", "none"])
 def test_linear_evaluation_chooses_on_valid(encoder, tmp_path, kind):
   config = tiny_eval.config("linear", encoder, changes={"augment.kind": kind})
@@ -193,7 +210,6 @@ def test_a_folder_without_an_encoder_is_refused(tmp_path):
   [
     ("knn", {"encoder": "/no/such"}, "encoder=/no/such does not exist"),
     ("knn", {"encoder": ""}, "encoder is empty"),
-    ("knn", {"encoder": "random"}, "has no picture size"),
     ("knn", {"like": "."}, "is for encoder=random and pixels"),
     ("knn", {"data.hold_out": "last"}, "only k-NN chooses nothing"),
     ("linear", {"data.hold_out": "none"}, "only k-NN chooses nothing"),

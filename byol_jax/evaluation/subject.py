@@ -45,9 +45,9 @@ def find(config: ml_collections.ConfigDict) -> encoders.Encoder:
     config: a validated config of an evaluation.
 
   Returns:
-    The encoder; architecture, size and normalisation are the checkpoint's, but
-    that `data.image_px` above 0 is another size. Of "random" and "pixels" they
-    are those of `like`, or, without, the config's own.
+    The encoder; architecture, size and normalisation are the checkpoint's; of
+    "random" and "pixels" those of `like`, or else of the config's `network`.
+    `data.image_px` above 0 is another size.
 
   Raises:
     CheckpointError: there is no encoder at that path.
@@ -57,8 +57,10 @@ def find(config: ml_collections.ConfigDict) -> encoders.Encoder:
     found = encoders.open_encoder(path)
   else:
     spec = encoders.spec_of(config.network)
-    found = encoders.Encoder(config.encoder, spec, 0, None, {})
-  if config.data.image_px and not config.like:
+    found = encoders.Encoder(
+      config.encoder, spec, config.network.image_px, None, {}
+    )
+  if config.data.image_px:
     found = found._replace(image_px=config.data.image_px)
   if config.encoder == _RANDOM:
     found = found._replace(name=_RANDOM, variables=None)

@@ -149,7 +149,6 @@ def _transfer(config: ml_collections.ConfigDict) -> None:
 def _from_scratch(config: ml_collections.ConfigDict) -> None:
   """SimCLR's grid for random initialisation."""
   config.encoder = "random"
-  config.data.image_px = 224
   config.training.num_steps = 40_000
   config.optimizer.learning_rates = _log_spaced(-3.0, 0.0, 7)
   config.optimizer.weight_decays = _log_spaced(-5.0, -1.5, 8)
@@ -184,6 +183,7 @@ def _crop_and_flip() -> ml_collections.ConfigDict:
 def _random_network() -> ml_collections.ConfigDict:
   """The architecture of encoder="random"; a checkpoint brings its own."""
   network = ml_collections.ConfigDict()
+  network.image_px = 224
   network.encoder = "resnet50"
   network.width_multiplier = 1
   network.stem = "imagenet"

@@ -64,6 +64,7 @@ def get_config(preset: str = "") -> ml_collections.ConfigDict:
 def _random_network() -> ml_collections.ConfigDict:
   """The architecture of encoder="random"; a checkpoint brings its own."""
   network = ml_collections.ConfigDict()
+  network.image_px = 224
   network.encoder = "resnet50"
   network.width_multiplier = 1
   network.stem = "imagenet"

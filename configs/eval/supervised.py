@@ -52,7 +52,7 @@ def get_config(preset: str = "100percent") -> ml_collections.ConfigDict:
   config.data.hold_out_share = 0.0
   config.data.train_share = 1.0  # Of each class.
   config.data.metric = "top1"
-  config.data.image_px = 224  # 0: the encoder's own.
+  config.data.image_px = 0  # 0: the encoder's own.
   config.data.stored_px = 0
   config.data.views = "device"
 
@@ -127,6 +127,7 @@ def _crop_and_flip() -> ml_collections.ConfigDict:
 def _random_network() -> ml_collections.ConfigDict:
   """The architecture of encoder="random"; a checkpoint brings its own."""
   network = ml_collections.ConfigDict()
+  network.image_px = 224
   network.encoder = "resnet50"
   network.width_multiplier = 1
   network.stem = "imagenet"
