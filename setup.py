@@ -33,7 +33,12 @@ setuptools.setup(
     "tqdm>=4.70",
   ],
   extras_require={
-    "test": ["pyarrow>=26.0", "pytest>=9.2", "ruff==0.17.6"],
+    "test": [
+      "pyarrow>=26.0",
+      "pytest>=9.2",
+      "pytest-xdist>=3.8",
+      "ruff==0.17.6",
+    ],
     "parquet": ["pyarrow>=26.0"],
     "tpu": ["jax[tpu]"],
     "cuda": ["jax[cuda13]"],

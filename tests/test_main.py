@@ -1,4 +1,3 @@
-import os
 import pathlib
 import subprocess
 import sys
@@ -84,7 +83,7 @@ WRONG = [
   ),
   (
     (CPU, "--config.training=8"),
-    "The config has an unknown key training.",
+    "The config has an unknown key training",
   ),
   ((CPU, "--config.seed=1.5"), "flag --config.seed=1.5: invalid literal"),
   ((CPU, "--config.data.labelled=maybe"), "flag --config.data.labelled=maybe"),
@@ -131,15 +130,15 @@ def test_broken_config_is_one_line_and_code_2(capsys, tmp_path, text, sentence):
 
 
 @pytest.mark.parametrize(
-  ("config", "workdir"),
+  ("config", "name"),
   [
     ("configs/cpu.py", "cpu"),
     ("configs/imagenet.py:300", "imagenet_300"),
     ("../elsewhere/mine.py", "mine"),
   ],
 )
-def test_default_workdir_is_named_after_the_config(config, workdir):
-  assert main.default_workdir(config) == os.path.join("runs", workdir)
+def test_runs_are_named_after_the_config(config, name):
+  assert main.config_name(config) == name
 
 
 @pytest.mark.parametrize(
