@@ -10,6 +10,7 @@ import numpy as np
 
 from byol_jax.data import (
   benchmark_sets,
+  identity,
   memory,
   opening,
   selection,
@@ -91,6 +92,15 @@ def combined(parts: Parts) -> sources.Source:
   if parts.valid is None:
     return parts.train
   return selection.concatenate(parts.train, parts.valid)
+
+
+def digest(parts: Parts) -> str:
+  """A short text that differs when pictures, labels or classes do.
+
+  Of sets that are read record by record only sizes and classes count: the
+  config names their version and splits.
+  """
+  return identity.digest((parts.train, parts.valid, parts.test))
 
 
 def _benchmark_set(name: str) -> benchmark_sets.BenchmarkSet:

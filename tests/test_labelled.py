@@ -162,6 +162,21 @@ def test_stored_px_pools_pictures_of_many_sizes(root, tmp_path):
   assert parts.test.images.shape == (3, 5, 5, 3)
 
 
+@pytest.mark.parametrize("views", ["memory", "device"])
+def test_digest_sees_a_picture_in_another_class(tmp_path, views):
+  _write(tmp_path / "train", (3, 2, 2))
+  _write(tmp_path / "test", (1, 1, 1))
+  data = _folder_data(tmp_path, hold_out="none", views=views)
+  before, again = (
+    labelled.digest(labelled.open_parts(data, "", seed=0)) for _ in range(2)
+  )
+  assert before == again
+  moved = tmp_path / "train" / "cat" / "02.png"
+  moved.rename(tmp_path / "train" / "dog" / "02.png")
+  after = labelled.digest(labelled.open_parts(data, "", seed=0))
+  assert after != before
+
+
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
