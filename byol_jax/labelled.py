@@ -68,6 +68,7 @@ def open_parts(
   if expected:
     _check_sizes(set_name, expected, (train, valid, test))
   if data.train_share < 1:
+    selection.check_access(train)
     labels = selection.labels(train)
     chosen = splits.balanced_share(labels, data.train_share, seed)
     train = selection.select(train, chosen)
@@ -180,6 +181,7 @@ def _divided(data, train, valid, test, seed: int):
   """Train and valid once the rule has held out its part of train."""
   if data.hold_out in ("given", "none"):
     return train, valid
+  selection.check_access(train)
   held = _held_out(data, train, test, seed)
   left = splits.others(sources.size(train), held)
   if not left.size:
@@ -203,9 +205,8 @@ def _held_out(data, train, test, seed: int) -> np.ndarray:
     return splits.random_part(size, total, seed)
   labels = selection.labels(train)
   if data.hold_out == "like_test":
-    counts = splits.apportion(np.bincount(selection.labels(test)), total)
-    return splits.per_class(labels, counts, seed)
-  return splits.balanced_share(labels, share, seed)
+    return splits.like_other(labels, selection.labels(test), total, seed)
+  return splits.proportional(labels, share, seed)
 
 
 def _check_sizes(name: str, expected: tuple[int, ...], parts) -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from byol_jax import labelled
-from byol_jax.data import benchmark_sets, memory, selection, sources
+from byol_jax.data import benchmark_sets, memory, opening, selection, sources
 
 _PARTS = ("train", "valid", "test")
 _CLASSES = ("cat", "dog", "eel")
@@ -106,6 +106,16 @@ def test_rules_hold_out_of_train(root, rule, images, share, expected):
   np.testing.assert_array_equal(parts.train.labels, np.array(train) // 8)
 
 
+@pytest.mark.parametrize("rule", ["balanced", "per_class"])
+def test_no_rare_class_is_held_out_as_a_whole(tmp_path, rule):
+  _write(tmp_path / "train", (20, 3, 1))
+  _write(tmp_path / "test", (1, 1, 1))
+  data = _folder_data(tmp_path, hold_out=rule, hold_out_share=0.25)
+  parts = labelled.open_parts(data, "", seed=0)
+  assert list(np.bincount(parts.valid.labels, minlength=3)) == [5, 1, 0]
+  assert list(np.bincount(parts.train.labels)) == [15, 2, 1]
+
+
 def test_random_parts_depend_on_the_seed_alone(root):
   data = _folder_data(root, hold_out_images=8)
   first, again, other = (
@@ -194,6 +204,24 @@ def test_digest_sees_a_picture_in_another_class(tmp_path, views):
 def test_parts_that_cannot_be_are_named(root, changes, message):
   with pytest.raises(ValueError, match=message):
     labelled.open_parts(_folder_data(root, **changes), "", seed=0)
+
+
+@pytest.mark.parametrize(
+  "changes",
+  [
+    {"hold_out": "balanced"},
+    {"hold_out": "none", "train_share": 0.5},
+  ],
+)
+def test_stream_is_refused_before_it_is_read(monkeypatch, changes):
+  def read(seed, host, num_hosts):
+    raise AssertionError("the stream was read")
+
+  stream = sources.StreamSource(9, True, _CLASSES, read)
+  monkeypatch.setattr(opening, "open_part", lambda *_: stream)
+  data = data_section(source="tfds", views="device", **changes)
+  with pytest.raises(ValueError, match="picked out of a TFRecord"):
+    labelled.open_parts(data, "", seed=0)
 
 
 def _set(monkeypatch, **changes):

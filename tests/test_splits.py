@@ -66,9 +66,20 @@ def test_per_class_names_a_class_with_too_few():
 
 
 def test_several_classes_a_picture_cannot_be_balanced():
-  for choose in (splits.per_class, splits.balanced_share):
+  several = np.eye(3, dtype=np.int32)
+  for choose in (splits.per_class, splits.balanced_share, splits.proportional):
     with pytest.raises(ValueError, match="one class"):
-      choose(np.eye(3, dtype=np.int32), 1, 0)
+      choose(several, 1, 0)
+  for pair in ((_LABELS, several), (several, _LABELS)):
+    with pytest.raises(ValueError, match="one class"):
+      splits.like_other(*pair, 3, 0)
+
+
+def test_pictures_without_a_class_cannot_be_balanced():
+  labels = np.array([0, -1, 1], np.int32)
+  for choose in (splits.per_class, splits.balanced_share, splits.proportional):
+    with pytest.raises(ValueError, match="label -1, which is no class"):
+      choose(labels, 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +114,52 @@ def test_balanced_shares_are_nested(seed):
 
 @pytest.mark.parametrize("share", [0.0, 1.01])
 def test_impossible_share_is_named(share):
-  with pytest.raises(ValueError, match=f"share of {share}"):
-    splits.balanced_share(_LABELS, share, 0)
+  for choose in (splits.balanced_share, splits.proportional):
+    with pytest.raises(ValueError, match=f"share of {share}"):
+      choose(_LABELS, share, 0)
+
+
+@pytest.mark.parametrize(
+  ("sizes", "share", "expected"),
+  [
+    # A rare class gives its part and not all it has.
+    ([110] * 9 + [8], 0.1, [11] * 9 + [1]),
+    ([60, 30, 10], 0.2, [12, 6, 2]),
+    # Each gives one, though the share is less; a single picture stays.
+    ([50, 3, 2, 1, 0], 0.02, [1, 1, 1, 0, 0]),
+    # What the rare ones must give is taken from the common.
+    ([90, 3, 3, 4], 0.1, [7, 1, 1, 1]),
+    # Each keeps one.
+    ([5, 3, 1, 2], 7 / 11, [4, 2, 0, 1]),
+  ],
+)
+def test_proportional_takes_a_share_of_each_class(sizes, share, expected):
+  labels = np.repeat(np.arange(len(sizes)), sizes).astype(np.int32)
+  part = splits.proportional(labels, share, seed=0)
+  found = np.bincount(labels[part], minlength=len(sizes))
+  np.testing.assert_array_equal(found, expected)
+  assert np.all(np.diff(part) > 0)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.27, 0.5])
+def test_proportional_share_of_equal_classes_is_balanced(share):
+  labels = np.tile([0, 1, 3, 4], 10).astype(np.int32)
+  part = splits.proportional(labels, share, seed=2)
+  assert len(part) > 3
+  expected = splits.balanced_share(labels, share, seed=2)
+  np.testing.assert_array_equal(part, expected)
+
+
+def test_proportional_refuses_to_take_a_whole_class():
+  labels = np.repeat([0, 1, 2], [5, 3, 1]).astype(np.int32)
+  with pytest.raises(ValueError, match=r"7 of 9 images .* 3 classes keeps one"):
+    splits.proportional(labels, 7 / 9, seed=0)
+
+
+def test_like_other_follows_the_other_part():
+  other = np.array([3, 1, 1, 1], np.int32)
+  part = splits.like_other(_LABELS, other, 8, seed=0)
+  np.testing.assert_array_equal(_counts(part), [0, 6, 0, 2, 0])
 
 
 def test_apportion_rounds_the_largest_remainders_up():

@@ -27,10 +27,7 @@ def select(
   Raises:
     ValueError: a position does not exist, or the source is a stream.
   """
-  if isinstance(source, sources.StreamSource):
-    raise ValueError(
-      f"no pictures can be picked out of a TFRecord data set: {_PREPARE}."
-    )
+  check_access(source)
   chosen = np.asarray(positions, np.int64)
   size = sources.size(source)
   outside = chosen[(chosen < 0) | (chosen >= size)]
@@ -52,6 +49,18 @@ def select(
       is_plain_jpeg=_rows(source.is_plain_jpeg, chosen),
     )
   return part
+
+
+def check_access(source: sources.Source) -> None:
+  """Refuses what `select` cannot take, before its labels are read.
+
+  Raises:
+    ValueError: the source is a stream.
+  """
+  if isinstance(source, sources.StreamSource):
+    raise ValueError(
+      f"no pictures can be picked out of a TFRecord data set: {_PREPARE}."
+    )
 
 
 def labels(source: sources.Source) -> np.ndarray:

@@ -82,8 +82,7 @@ def balanced_share(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
     ValueError: the share is out of range, or a picture has several classes.
   """
   _check_single(labels)
-  if not 0 < share <= 1:
-    raise ValueError(f"a share of {share} is impossible: it is in (0, 1].")
+  _check_share(share)
   sizes = np.bincount(labels)
   total = max(round(share * len(labels)), np.count_nonzero(sizes))
   level = _level(sizes, total)
@@ -93,6 +92,69 @@ def balanced_share(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
   larger = np.random.default_rng(seed).permutation(larger)
   counts[larger[: total - counts.sum()]] += 1
   return per_class(labels, counts, seed)
+
+
+def proportional(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
+  """A share of each class, for holding it out.
+
+  Each class of two pictures or more gives at least one, which may be more than
+  the share, and each class keeps at least one.
+
+  Args:
+    labels: [n] int32, the class of each picture.
+    share: of all pictures, in (0, 1].
+    seed: of the choice.
+
+  Returns:
+    Positions in [0, n).
+
+  Raises:
+    ValueError: the share is out of range or leaves a class without pictures,
+      or a picture has several classes.
+  """
+  _check_single(labels)
+  _check_share(share)
+  sizes = np.bincount(labels)
+  most = np.maximum(sizes - 1, 0)
+  least = np.minimum(most, 1)
+  total = max(round(share * len(labels)), least.sum())
+  if total > most.sum():
+    raise ValueError(
+      f"{total} of {len(labels)} images cannot be held out: each of"
+      f" {np.count_nonzero(sizes)} classes keeps one to train on."
+    )
+  exact = total * sizes / len(labels)
+  counts = np.clip(np.floor(exact).astype(np.int64), least, most)
+  # Of classes that are equally far from their due a random one comes first.
+  order = np.random.default_rng(seed).permutation(np.flatnonzero(sizes))
+  while counts.sum() != total:
+    step = 1 if counts.sum() < total else -1
+    can = counts < most if step > 0 else counts > least
+    lack = np.where(can, step * (exact - counts), -np.inf)
+    counts[order[np.argmax(lack[order])]] += step
+  return per_class(labels, counts, seed)
+
+
+def like_other(
+  labels: np.ndarray, other: np.ndarray, total: int, seed: int
+) -> np.ndarray:
+  """So many pictures, the classes as frequent as in another part.
+
+  Args:
+    labels: [n] int32, the class of each picture.
+    other: [m] int32, those of the other part.
+    total: how many.
+    seed: of the choice.
+
+  Returns:
+    Positions in [0, n).
+
+  Raises:
+    ValueError: as in `per_class`.
+  """
+  _check_single(labels)
+  _check_single(other)
+  return per_class(labels, apportion(np.bincount(other), total), seed)
 
 
 def apportion(weights: np.ndarray, total: int) -> np.ndarray:
@@ -134,8 +196,18 @@ def _check_count(num_images: int, count: int) -> None:
     raise ValueError(f"{count} of {num_images} images cannot be chosen.")
 
 
+def _check_share(share: float) -> None:
+  if not 0 < share <= 1:
+    raise ValueError(f"a share of {share} is impossible: it is in (0, 1].")
+
+
 def _check_single(labels: np.ndarray) -> None:
   if labels.ndim != 1 or not labels.size:
     raise ValueError(
       "parts can be balanced by class only where each picture has one class."
+    )
+  if labels.min() < 0:
+    raise ValueError(
+      f"a picture has the label {labels.min()}, which is no class: parts can be"
+      " balanced only where each picture has one."
     )
