@@ -17,6 +17,7 @@ EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 CORRUPT = ("skip", "fatal", "unchecked")
 # More corrupt files than this are only counted.
 _MAX_NAMED = 10
+_UNLABELLED = "pretraining without labels is data.labelled=False"
 # Files that a thread checks before it is given more.
 _CHUNK = 256
 
@@ -94,7 +95,7 @@ def _check_classes(
   if "" in class_of:
     raise ValueError(
       f"{class_of['']!r} in {path!r} lies in no class folder: give each class"
-      " a folder or set data.labelled to False."
+      f" a folder; {_UNLABELLED}."
     )
   unknown = sorted(set(class_of) - set(known))
   if known and unknown:
@@ -105,8 +106,8 @@ def _check_classes(
   if not known and len(class_of) == 1:
     raise ValueError(
       f"all pictures in {path!r} lie in one class folder, {min(class_of)!r}:"
-      " name the folder above the classes (data.train_prefix), or set"
-      " data.labelled to False."
+      " name the folder above the classes (data.train_prefix) and give each"
+      f" class a folder; {_UNLABELLED}."
     )
   return known or tuple(sorted(class_of))
 

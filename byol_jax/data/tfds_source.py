@@ -185,7 +185,8 @@ def _keys(
   if labelled and not labels:
     raise ValueError(
       f"the TFDS set {name!r} has no class labels: its features are"
-      f" {', '.join(features)}; set data.labelled to False."
+      f" {', '.join(features)}; pretraining without labels is"
+      " data.labelled=False."
     )
   return (
     _preferred(images, "image"),
