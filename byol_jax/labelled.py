@@ -61,12 +61,13 @@ def open_parts(
   """
   expected = None
   if data.source == "set":
-    chosen = _benchmark_set(set_name)
-    data, expected = _of_set(data, set_name, chosen), chosen.sizes
+    expected = _benchmark_set(set_name)
+    data = _of_set(data, set_name, expected)
   train, valid, test = (_with_access(x, data.views) for x in _open(data))
+  _check_labels(train, valid, test)
   train, valid = _divided(data, train, valid, test, seed)
   if expected:
-    _check_sizes(set_name, expected, (train, valid, test))
+    _check_set(set_name, expected, (train, valid, test))
   if data.train_share < 1:
     selection.check_access(train)
     labels = selection.labels(train)
@@ -77,6 +78,7 @@ def open_parts(
     train, valid, test = (
       memory.pooled(x, data.stored_px or None) for x in (train, valid, test)
     )
+    _check_labels(train, valid, test)
     return Parts(train, valid, test, names, data.metric, memory)
   # TensorFlow takes seconds to import: only those who need it wait.
   from byol_jax.data import pipeline
@@ -122,10 +124,11 @@ def _of_set(
   root = pathlib.Path(data.sets_root, name)
   in_folder = bool(data.sets_root) and root.is_dir()
   if not in_folder and not chosen.tfds_name:
+    given = "valid," if chosen.hold_out == "given" else ""
     raise ValueError(
       f"TFDS does not have {name}: put its pictures into"
-      f" {data.sets_root or '<data.sets_root>'}/{name}/{{train,test}}/<class>"
-      " and name that root as data.sets_root."
+      f" {data.sets_root or '<data.sets_root>'}/{name}/{{train,{given}test}}/"
+      "<class> and name that root as data.sets_root."
     )
   named = ml_collections.ConfigDict(data.to_dict())
   named.metric = chosen.metric
@@ -209,12 +212,32 @@ def _held_out(data, train, test, seed: int) -> np.ndarray:
   return splits.proportional(labels, share, seed)
 
 
-def _check_sizes(name: str, expected: tuple[int, ...], parts) -> None:
+def _check_labels(*parts: sources.Source | None) -> None:
+  """Refuses pictures without a class, where labels are known by now."""
+  known = sources.ArraySource | sources.EncodedSource
+  for name, part in zip(("train", "valid", "test"), parts, strict=True):
+    if isinstance(part, known) and part.labels.ndim == 1:
+      missing = np.count_nonzero(part.labels < 0)
+      if missing:
+        raise ValueError(
+          f"{missing} of {sources.size(part)} pictures of the {name} part have"
+          f" no class (label {part.labels.min()}), as in the test splits of"
+          " TFDS whose labels are hidden: name another split."
+        )
+
+
+def _check_set(name: str, expected: benchmark_sets.BenchmarkSet, parts) -> None:
   """Says so when a set is not the paper's."""
+  num_classes = len(parts[0].class_names)
+  if num_classes != expected.num_classes:
+    logging.warning(
+      "%s has %d classes here; the paper's has %d.",
+      *(name, num_classes, expected.num_classes),
+    )
   found = tuple(sources.size(part) if part else 0 for part in parts)
-  if parts[1] is not None and found != tuple(expected):
+  if parts[1] is not None and found != expected.sizes:
     logging.warning(
       "%s has %d train, %d valid and %d test images here; the paper's %s has"
       " %d, %d and %d.",
-      *(name, *found, name, *expected),
+      *(name, *found, name, *expected.sizes),
     )

@@ -1,5 +1,6 @@
 """Labelled data in three parts, and the two parts of the last fit together."""
 
+import io
 import logging
 
 import ml_collections
@@ -224,13 +225,43 @@ def test_stream_is_refused_before_it_is_read(monkeypatch, changes):
     labelled.open_parts(data, "", seed=0)
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["array", "files", "records"])
+def test_pictures_without_a_class_are_refused(monkeypatch, place, kind):
+  parts = [_three([0, 1, 2], kind) for _ in range(3)]
+  parts[place] = _three([0, -1, 2], kind)
+  monkeypatch.setattr(
+    opening, "open_part", lambda data, part, *_: parts[_PARTS.index(part)]
+  )
+  data = data_section(source="tfds", hold_out="given")
+  message = f"1 of 3 pictures of the {_PARTS[place]} part .* another split"
+  with pytest.raises(ValueError, match=message):
+    labelled.open_parts(data, "", seed=0)
+
+
+def _three(labels, kind):
+  labels = np.array(labels, np.int32)
+  if kind == "array":
+    pixels = np.zeros((3, 6, 6, 3), np.uint8)
+    return sources.ArraySource(pixels, labels, _CLASSES)
+  if kind == "records":
+    file = io.BytesIO()
+    Image.new("RGB", (6, 6)).save(file, "PNG")
+    return sources.RecordSource(
+      3, True, _CLASSES, lambda position: (file.getvalue(), labels[position])
+    )
+  # It has nothing to read: the labels are known before.
+  return sources.EncodedSource(
+    3, labels, _CLASSES, None, str, np.zeros(3, bool)
+  )
+
+
 def _set(monkeypatch, **changes):
   """A benchmark set of 24 and 6 pictures, by the name of "zoo"."""
   zoo = benchmark_sets.SETS["pets"]._replace(
-    num_classes=3,
     sizes=(18, 6, 6),
     hold_out_images=2,
-    **{"tfds_name": "", **changes},
+    **{"tfds_name": "", "num_classes": 3, **changes},
   )
   monkeypatch.setitem(benchmark_sets.SETS, "zoo", zoo)
 
@@ -275,10 +306,25 @@ def test_set_for_a_protocol_without_choice_holds_nothing_out(
   assert not caplog.records
 
 
-def test_set_without_builder_or_folder_is_named(tmp_path):
+@pytest.mark.parametrize(
+  ("name", "parts"),
+  [("birdsnap", "train,test"), ("aircraft", "train,valid,test")],
+)
+def test_set_without_builder_or_folder_is_named(tmp_path, name, parts):
   data = data_section(source="set", sets_root=str(tmp_path))
-  with pytest.raises(ValueError, match=r"birdsnap.*birdsnap/\{train,test\}"):
-    labelled.open_parts(data, "birdsnap", seed=0)
+  message = f"have {name}.*{name}/\\{{{parts}\\}}/<class>"
+  with pytest.raises(ValueError, match=message):
+    labelled.open_parts(data, name, seed=0)
+
+
+def test_set_with_other_classes_is_named(tmp_path, monkeypatch, caplog):
+  for part in ("train", "test"):
+    _write(tmp_path / "zoo" / part, (2, 2, 2))
+  _set(monkeypatch, num_classes=4)
+  data = data_section(source="set", sets_root=str(tmp_path), hold_out="none")
+  labelled.open_parts(data, "zoo", seed=0)
+  (record,) = caplog.records
+  assert record.getMessage() == "zoo has 3 classes here; the paper's has 4."
 
 
 def test_unknown_set_is_named():

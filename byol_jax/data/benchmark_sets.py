@@ -12,7 +12,6 @@ class BenchmarkSet(NamedTuple):
   """One data set and how it is divided.
 
   Attributes:
-    title: its name in tables.
     tfds_name: as TFDS writes it; empty where TFDS has no such set, which then
       has to be a folder.
     train_split: of TFDS.
@@ -27,7 +26,6 @@ class BenchmarkSet(NamedTuple):
     metric: "top1", "mean_per_class" or "map11".
   """
 
-  title: str
   tfds_name: str
   train_split: str
   valid_split: str
@@ -41,7 +39,6 @@ class BenchmarkSet(NamedTuple):
 
 SETS = {
   "food101": BenchmarkSet(
-    title="Food101",
     tfds_name="food101",
     train_split="train",
     valid_split="",
@@ -54,7 +51,6 @@ SETS = {
     metric="top1",
   ),
   "cifar10": BenchmarkSet(
-    title="CIFAR-10",
     tfds_name="cifar10",
     train_split="train",
     valid_split="",
@@ -66,7 +62,6 @@ SETS = {
     metric="top1",
   ),
   "cifar100": BenchmarkSet(
-    title="CIFAR-100",
     tfds_name="cifar100",
     train_split="train",
     valid_split="",
@@ -78,7 +73,6 @@ SETS = {
     metric="top1",
   ),
   "birdsnap": BenchmarkSet(
-    title="Birdsnap",
     tfds_name="",
     train_split="train",
     valid_split="",
@@ -92,7 +86,6 @@ SETS = {
     metric="top1",
   ),
   "sun397": BenchmarkSet(
-    title="SUN397",
     tfds_name="sun397/standard-part1-120k",
     train_split="train",
     valid_split="",
@@ -104,7 +97,6 @@ SETS = {
     metric="top1",
   ),
   "cars": BenchmarkSet(
-    title="Cars",
     tfds_name="cars196",
     train_split="train",
     valid_split="",
@@ -116,7 +108,6 @@ SETS = {
     metric="top1",
   ),
   "aircraft": BenchmarkSet(
-    title="Aircraft",
     tfds_name="",
     train_split="train",
     valid_split="valid",
@@ -128,7 +119,6 @@ SETS = {
     metric="mean_per_class",
   ),
   "voc2007": BenchmarkSet(
-    title="VOC2007",
     tfds_name="voc/2007",
     train_split="train",
     valid_split="validation",
@@ -140,7 +130,6 @@ SETS = {
     metric="map11",
   ),
   "dtd": BenchmarkSet(
-    title="DTD",
     # The first of the ten official divisions.
     tfds_name="dtd",
     train_split="train",
@@ -153,7 +142,6 @@ SETS = {
     metric="top1",
   ),
   "pets": BenchmarkSet(
-    title="Pets",
     tfds_name="oxford_iiit_pet",
     train_split="train",
     valid_split="",
@@ -165,7 +153,6 @@ SETS = {
     metric="mean_per_class",
   ),
   "caltech101": BenchmarkSet(
-    title="Caltech-101",
     tfds_name="caltech101",
     train_split="train",
     valid_split="",
@@ -179,7 +166,6 @@ SETS = {
     metric="mean_per_class",
   ),
   "flowers": BenchmarkSet(
-    title="Flowers",
     tfds_name="oxford_flowers102",
     train_split="train",
     valid_split="validation",
