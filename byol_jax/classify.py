@@ -122,9 +122,9 @@ def make_update(
   Returns:
     update(state, batch) to (state, metrics), to be run under `parallel`. The
     batch has `view1`, [batch, height, width, 3] float32 in [0, 1], or
-    `features`, and `labels`. Of several heads, one whose loss is no number any
-    more stays as it is, the others go on; `loss` is the lowest, `loss_h` that
-    of head h.
+    `features`, and `labels`. Of several heads, one that is about to leave the
+    finite numbers stays as it is, and the others go on; `loss` is the lowest,
+    `loss_h` that of head h.
   """
 
   def loss_fn(params, state, batch):
@@ -144,9 +144,11 @@ def make_update(
     logs = {"losses": losses, **_accuracy(logits, batch["labels"], objective)}
     grads, logs = jax.lax.pmean((grads, logs), AXIS)
     if len(losses) > 1:
-      grads = _without_diverged(grads, logs["losses"])
+      grads = {**grads, "heads": _finite_or(grads["heads"], 0.0)}
     updates, opt_state = optimizer.update(grads, state.opt_state, params)
     params = optax.apply_updates(params, updates)
+    if len(losses) > 1:
+      params["heads"] = _finite_or(params["heads"], state.heads)
     encoder = state.encoder
     if not frozen:
       encoder = Variables(params["encoder"], stats)
@@ -196,15 +198,19 @@ def _accuracy(logits, labels, objective):
   return {"train_top1": jnp.mean(right, axis=-1)}
 
 
-def _without_diverged(grads, losses):
-  """Zero gradients for the heads whose loss is not finite."""
-  fine = jnp.isfinite(losses)
+def _finite_or(heads, others):
+  """Each head as it is, if all of it is finite; else the other one."""
 
-  def keep(x):
-    mask = fine.reshape(-1, *(1,) * (x.ndim - 1))
-    return jnp.where(mask & jnp.isfinite(x), x, 0.0)
+  def is_finite(x):
+    return jnp.all(jnp.isfinite(x.reshape(len(x), -1)), axis=1)
 
-  return {**grads, "heads": jax.tree.map(keep, grads["heads"])}
+  fine = jnp.all(jnp.stack([is_finite(x) for x in heads.values()]), axis=0)
+  if not isinstance(others, dict):
+    others = {name: jnp.full_like(x, others) for name, x in heads.items()}
+  return {
+    name: jnp.where(fine.reshape(-1, *(1,) * (x.ndim - 1)), x, others[name])
+    for name, x in heads.items()
+  }
 
 
 def _named(logs: Metrics) -> Metrics:

@@ -10,7 +10,7 @@ from typing import Any
 import ml_collections
 from etils import epath
 
-from byol_jax import rules, schema
+from byol_jax import evaluation_settings, rules, schema
 
 # The stem and the groups of a ResNet for ImageNet shrink a picture 32 times.
 _MIN_IMAGENET_STEM_PX = 32
@@ -41,7 +41,7 @@ def validate(config: ml_collections.ConfigDict, num_devices: int) -> None:
     _check_agreement(values)
     _check_data(values)
   else:
-    _check_evaluation(values)
+    evaluation_settings.check(values)
 
 
 def is_evaluation(config: ml_collections.ConfigDict) -> bool:
@@ -124,100 +124,3 @@ def _check_data(values: Mapping[str, Any]) -> None:
   for key in ("init_from", *folders):
     if values[key] and not epath.Path(values[key]).exists():
       raise ValueError(f"{key}={values[key]} does not exist.")
-
-
-def _check_evaluation(values: Mapping[str, Any]) -> None:
-  """What the settings of an evaluation have to do with each other."""
-  encoder = values["encoder"]
-  if not encoder:
-    raise ValueError("encoder is empty: name a workdir, random or pixels.")
-  drawn = encoder in ("random", "pixels")
-  for key in ("like",) if drawn else ("encoder", "like"):
-    if values[key] and not epath.Path(values[key]).exists():
-      raise ValueError(f"{key}={values[key]} does not exist.")
-  if values["like"] and not drawn:
-    raise ValueError(
-      f"like={values['like']} is for encoder=random and pixels; "
-      f"encoder={encoder} has an architecture of its own."
-    )
-  _check_labelled(values)
-  if values["protocol"] == "classify":
-    _check_training(values)
-
-
-def _check_labelled(values: Mapping[str, Any]) -> None:
-  """Checks that the labelled parts are named and that what is local exists."""
-  source, sets = values["data.source"], values["data.sets"]
-  if (source == "set") != bool(sets):
-    raise ValueError(
-      f"data.source={source} does not go with data.sets={sets}: the sets are "
-      "for data.source=set."
-    )
-  needed = {
-    "tfds": ("data.tfds_name", "data.train_split", "data.test_split"),
-    "folder": ("data.train_path", "data.test_path"),
-  }
-  for key in needed.get(source, ()):
-    if not values[key]:
-      raise ValueError(f"data.source={source} needs {key}, which is empty.")
-  for part in ("train", "valid", "test"):
-    path = values[f"data.{part}_path"]
-    if source == "folder" and path and not epath.Path(path).exists():
-      raise ValueError(f"data.{part}_path={path} does not exist.")
-  none = values["data.hold_out"] == "none"
-  if none != (values["protocol"] == "knn") and source != "set":
-    raise ValueError(
-      f"data.hold_out={values['data.hold_out']} does not go with "
-      f"protocol={values['protocol']}: only k-NN chooses nothing."
-    )
-  if values["data.hold_out"] not in ("given", "none"):
-    _check_hold_out(values)
-  _check_refit(values)
-
-
-def _check_refit(values: Mapping[str, Any]) -> None:
-  """Of a share, the last fit would get the labels of all held-out pictures."""
-  refits = values["protocol"] == "logistic" or values.get("training.refit")
-  if refits and values["data.train_share"] < 1:
-    raise ValueError(
-      f"data.train_share={values['data.train_share']} must be 1 where the last "
-      "fit is on train and valid (protocol=logistic, training.refit=True)."
-    )
-
-
-def _check_hold_out(values: Mapping[str, Any]) -> None:
-  count = values["data.hold_out_images"]
-  share = values["data.hold_out_share"]
-  if not count and not share:
-    raise ValueError(
-      f"data.hold_out={values['data.hold_out']} needs data.hold_out_images or "
-      "data.hold_out_share; both are 0."
-    )
-
-
-def _check_training(values: Mapping[str, Any]) -> None:
-  """Checks the settings of linear evaluation and fine-tuning."""
-  frozen, kind = values["training.frozen"], values["augment.kind"]
-  if values["encoder"] == "pixels" and not frozen:
-    raise ValueError("encoder=pixels has no weights: set training.frozen=True.")
-  if kind == "none" and not frozen:
-    raise ValueError(
-      "augment.kind=none caches features: it goes with training.frozen=True."
-    )
-  if values["data.metric"] == "map11" and values["training.label_smoothing"]:
-    raise ValueError(
-      "training.label_smoothing is for one label a picture, not for "
-      "data.metric=map11."
-    )
-  zero = 0 in values["optimizer.learning_rates"]
-  if zero and values["optimizer.decay_over_rate"]:
-    raise ValueError(
-      "optimizer.decay_over_rate divides by the learning rate, which must not "
-      "be 0."
-    )
-  if frozen and values["optimizer.decay_over_rate"]:
-    raise ValueError(
-      "optimizer.decay_over_rate is for fine-tuning: training.frozen=False."
-    )
-  if not values["training.num_steps"] and 0 in values["training.num_epochs"]:
-    raise ValueError("training.num_epochs must be above 0.")

@@ -1,6 +1,7 @@
 """Encoders of earlier runs: found in a checkpoint, and used."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epath
 
 from byol_jax import checkpoint, parallel
 from byol_jax.networks import network
@@ -36,8 +38,8 @@ def open_encoder(path: str) -> Encoder:
   """Finds the online encoder of a run.
 
   Args:
-    path: a workdir of pretraining or of fine-tuning, its folder of checkpoints,
-      or one step in that folder.
+    path: a workdir of pretraining, fine-tuning or supervised training, a folder
+      of checkpoints, or one step in that folder.
 
   Returns:
     The encoder of the newest whole checkpoint, or of the named step; its shape,
@@ -46,7 +48,7 @@ def open_encoder(path: str) -> Encoder:
   Raises:
     CheckpointError: there is no whole checkpoint, or none of an encoder.
   """
-  state, config = checkpoint.load_params(path)
+  state, config = checkpoint.load_params(_chosen(path))
   owner = state.get("online") or state.get("encoder")
   if not owner or "network" not in config:
     raise checkpoint.CheckpointError(
@@ -92,6 +94,15 @@ def load_encoder(path: str) -> Callable[[chex.Array], chex.Array]:
   return features
 
 
+def _chosen(path: str) -> str:
+  """Of a sweep's workdir, the folder of the run that it tested."""
+  results = epath.Path(path) / "results.json"
+  if (epath.Path(path) / checkpoint.FOLDER).is_dir() or not results.exists():
+    return path
+  place = json.loads(results.read_text()).get("checkpoint", "")
+  return str(epath.Path(path) / place)
+
+
 def draw(
   spec: network.EncoderSpec, key: chex.PRNGKey, images: np.ndarray
 ) -> Variables:
@@ -108,6 +119,29 @@ def draw(
   net = network.make_encoder(spec, parallel.AXIS)
   init = jax.jit(parallel.one_device(lambda x: net.init(key, x)))
   return jax.device_get(init(as_unit_range(images)))
+
+
+def with_norm_decay(variables: Variables, decay: float) -> Variables:
+  """Lets batch norms go on with another decay from the averages they have.
+
+  Haiku divides what it has summed up by 1 - decay ** steps: after few steps,
+  another decay would make other averages of the same sum.
+
+  Args:
+    variables: of an encoder; averages that never moved stay as they are.
+    decay: share of the old average that one batch keeps.
+  """
+
+  def rescaled(module):
+    if "hidden" not in module:
+      return module
+    weight = 1.0 - decay ** np.asarray(module["counter"], np.float32)
+    hidden = np.asarray(module["average"]) * weight
+    moved = np.asarray(module["counter"]) > 0
+    return {**module, "hidden": np.where(moved, hidden, module["hidden"])}
+
+  stats = {name: rescaled(module) for name, module in variables.stats.items()}
+  return variables._replace(stats=stats)
 
 
 def spec_of(section: Mapping[str, Any]) -> network.EncoderSpec:
@@ -128,7 +162,7 @@ def fingerprint(variables: Variables | None) -> str:
   digest = hashlib.sha256()
   for leaf in jax.tree.leaves(variables):
     digest.update(np.ascontiguousarray(leaf).tobytes())
-  return digest.hexdigest()[:12] if variables else ""
+  return digest.hexdigest()[:12] if jax.tree.leaves(variables) else ""
 
 
 def as_unit_range(images: chex.Array) -> chex.Array:

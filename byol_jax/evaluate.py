@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -35,6 +35,7 @@ def find(
   config = config.copy_and_resolve_references()
   if encoder.spec:
     config.network.update(encoder.spec._asdict())
+  config.network.image_px = encoder.image_px
   config.data.image_px = encoder.image_px
   return encoder, config.lock()
 
@@ -67,18 +68,12 @@ def describe(
     DataError: the data is not there.
   """
   lines = [("encoder", f"{encoder.name}, {encoder.image_px} px")]
-  for set_name in config.data.sets or ("",):
-    try:
-      parts = _open(config, set_name)
-    except ValueError as error:
-      raise DataError(str(error)) from error
+  for set_name, parts in _each(config):
     counts = ", ".join(f"{n:,} {k}" for k, n in _sizes(parts).items())
     classes = f"{len(parts.class_names)} classes, {parts.metric}"
     lines.append((set_name or "data", f"{counts}; {classes}"))
-  if config.protocol == "classify":
-    points = sweep.points(config)
-    heads = len(points[0].learning_rates)
-    lines.append(("sweep", f"{len(points)} trainings of {heads} classifiers"))
+    if config.protocol == "classify":
+      lines.append(("sweep", sweep.describe(config, sources.size(parts.train))))
   return "\n".join(f"{name:>10}  {text}" for name, text in lines)
 
 
@@ -106,36 +101,56 @@ def run(
     DataError: the data is not there; of several sets none is.
     ValueError: the data does not fit the config.
   """
-  sets = config.data.sets or ("",)
-  found, missing = [], {}
-  for set_name in sets:
+  several = len(config.data.sets) > 1
+  found, failed = [], {}
+  for set_name, parts in _each(config, failed):
+    place = os.path.join(workdir, set_name) if several else workdir
     try:
-      parts = _open(config, set_name)
-    except ValueError as error:
-      if len(sets) == 1:
-        raise DataError(str(error)) from error
-      records.say(f"Left out: {set_name}, {error}", parallel.host() == 0)
-      missing[set_name] = str(error)
-      continue
-    place = os.path.join(workdir, set_name) if len(sets) > 1 else workdir
-    found.append(_evaluate(config, encoder, parts, (place, name, set_name)))
+      found.append(_evaluate(config, encoder, parts, (place, name, set_name)))
+    except (ValueError, FloatingPointError) as error:
+      if not several:
+        raise
+      _leave_out(set_name, error, failed)
   if not found:
-    raise DataError(
-      f"None of the sets {', '.join(sets)} is there: {missing[sets[0]]}"
-    )
-  if len(sets) > 1 and parallel.host() == 0:
-    _tabulate(found, missing, workdir)
+    raise ValueError("None of the sets could be evaluated.")
+  if several and parallel.host() == 0:
+    _tabulate(found, failed, workdir)
   return found
 
 
-def _open(config, set_name: str) -> labelled.Parts:
-  parts = labelled.open_parts(config.data, set_name, config.seed)
+def _each(
+  config: ml_collections.ConfigDict, failed: dict[str, str] | None = None
+) -> Iterator[tuple[str, labelled.Parts]]:
+  """Opens one data set after another; of several, `failed` gets the missing."""
+  failed = {} if failed is None else failed
+  sets = config.data.sets or ("",)
+  for set_name in sets:
+    try:
+      parts = labelled.open_parts(config.data, set_name, config.seed)
+      _check_votes(config, parts)
+    except ValueError as error:
+      if len(sets) == 1:
+        raise DataError(str(error)) from error
+      _leave_out(set_name, error, failed)
+    else:
+      yield set_name, parts
+  if len(failed) == len(sets):
+    raise DataError(
+      f"None of the sets {', '.join(sets)} is there: {failed[sets[0]]}"
+    )
+
+
+def _leave_out(set_name: str, error: Exception, failed: dict[str, str]) -> None:
+  failed[set_name] = str(error)
+  records.say(f"Left out: {set_name}, {error}", parallel.host() == 0)
+
+
+def _check_votes(config, parts: labelled.Parts) -> None:
   if config.protocol == "knn" and parts.metric == "map11":
     raise ValueError(
       "neighbours vote for one class: k-NN takes no set whose pictures have"
       " several labels (map11)."
     )
-  return parts
 
 
 def _evaluate(config, encoder, parts, place: Sequence[str]) -> dict[str, Any]:
@@ -143,12 +158,13 @@ def _evaluate(config, encoder, parts, place: Sequence[str]) -> dict[str, Any]:
   workdir, name, set_name = place
   config = _with_metric(config, parts.metric)
   sizes = _sizes(parts)
-  key = results.key(config, encoder, [set_name, *sizes.values()])
+  data = [set_name, *sizes.values(), labelled.digest(parts)]
+  key = results.key(config, encoder, data)
   result = results.earlier(workdir, key)
   if not parallel.everywhere(result is not None)[0]:
     start = time.monotonic()
     tested = subject.prepare(config, encoder, parts)
-    found = _protocol(config, tested, os.path.join(workdir, key))
+    found = _protocol(config, tested, workdir, key)
     result = {
       "title": name,
       "set": set_name,
@@ -181,12 +197,12 @@ def _sizes(parts: labelled.Parts) -> dict[str, int]:
   return {k: sources.size(part) for k, part in named.items() if part}
 
 
-def _protocol(config, tested, folder) -> dict[str, Any]:
+def _protocol(config, tested, workdir: str, folder: str) -> dict[str, Any]:
   if config.protocol == "knn":
     return frozen.run_knn(config, tested)
   if config.protocol == "logistic":
     return frozen.run_logistic(config, tested)
-  return sweep.run(config, tested, folder)
+  return sweep.run(config, tested, workdir, folder)
 
 
 def _with_metric(config, metric: str) -> ml_collections.ConfigDict:
@@ -196,13 +212,14 @@ def _with_metric(config, metric: str) -> ml_collections.ConfigDict:
   return config.lock()
 
 
-def _tabulate(found, missing, workdir: str) -> None:
-  """Prints and writes ours beside the paper's rows."""
-  linear = found[0]["config"]["protocol"] == "logistic"
-  paper = table3.LOGISTIC if linear else table3.FINE_TUNED
+def _tabulate(found, failed, workdir: str) -> None:
+  """Prints and writes ours, beside the paper's rows where it has any."""
+  config = found[0]["config"]
+  paper, caption = table3.rows_of(config)
   ours = {r["set"]: results.headline(r) for r in found}
-  text = table3.table(paper, ours, found[0]["encoder"]["name"])
-  for name, reason in missing.items():
+  text = f"{caption}\n\n"
+  text += table3.table(paper, ours, found[0]["encoder"]["name"])
+  for name, reason in failed.items():
     text += f"\n\nMissing: {name} ({reason})"
   records.write_whole(text + "\n", os.path.join(workdir, "table.md"))
   print(text)

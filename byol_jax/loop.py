@@ -148,8 +148,8 @@ def _finite(state: chex.ArrayTree, step: int) -> chex.ArrayTree:
 
 def _diverged(what: str, step: int) -> str:
   return (
-    f"{what} at step {step}: lower optimizer.base_learning_rate; the last"
-    " checkpoint is untouched."
+    f"{what} at step {step}: lower the learning rate; the last checkpoint is"
+    " untouched."
   )
 
 

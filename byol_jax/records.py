@@ -95,7 +95,7 @@ class Recorder:
     """
     if self._events is None:
       return
-    _append(json.dumps({"step": step, **metrics}) + "\n", self.path)
+    append(json.dumps({"step": step, **metrics}) + "\n", self.path)
     for name, value in metrics.items():
       self._events.add_scalar(name, value, global_step=step)
 
@@ -204,8 +204,8 @@ def write_whole(text: str, path: epath.PathLike) -> None:
   draft.replace(path)
 
 
-def _append(text: str, path: epath.Path) -> None:
-  """Adds to a file; one in a bucket can only be written anew."""
+def append(text: str, path: epath.Path) -> None:
+  """Adds to a file, or begins it; one in a bucket is written anew."""
   if "://" in str(path):
     path.write_text((path.read_text() if path.exists() else "") + text)
   else:

@@ -1,7 +1,6 @@
 """What a config may hold: every key, its type and its range, as data."""
 
 import difflib
-import math
 from collections.abc import Collection, Mapping
 
 from byol_jax import rules
@@ -134,16 +133,16 @@ _EVALUATION = {
 EVALUATION_RULES: Mapping[str, Mapping[str, rules.Rule]] = {
   "knn": {
     **_EVALUATION,
-    "knn.neighbours": rules.sizes(),
+    "knn.neighbours": rules.Rule(
+      (tuple,),
+      lambda value: len(value) > 0 and rules.sizes().holds(value),
+      "a tuple of positive integers such as (1, 5, 20, 200)",
+    ),
     "knn.temperature": rules.positive(),
   },
   "logistic": {
     **_EVALUATION,
-    "logistic.strengths": rules.Rule(
-      (tuple,),
-      lambda value: len(value) == 2 and 0 < value[0] < value[1] < math.inf,
-      "two numbers above 0 in rising order",
-    ),
+    "logistic.strengths": rules.numbers(2, 0.0, 1e30, ordered=True),
     "logistic.num_strengths": rules.count(2),
   },
   "classify": {
@@ -168,7 +167,7 @@ EVALUATION_RULES: Mapping[str, Mapping[str, rules.Rule]] = {
     "optimizer.decay_over_rate": rules.flag(),
     "optimizer.momentum": rules.decay(),
     "evaluation.every_epochs": rules.number(0),
-    "checkpoint.every_epochs": rules.number(0),
+    "checkpoint.every_steps": rules.count(0),
     "checkpoint.keep": rules.count(1),
   },
 }

@@ -162,3 +162,25 @@ def test_as_unit_range_scales_bytes_only(images):
 def test_as_unit_range_refuses_others(shape, dtype, sentence):
   with pytest.raises(ValueError, match=sentence):
     encoders.as_unit_range(np.zeros(shape, dtype))
+
+
+def test_another_norm_decay_keeps_the_averages():
+  """Haiku's average is hidden / (1 - decay ** counter)."""
+  average, counter = np.array([[2.0, -3.0]], np.float32), np.int32(5)
+  moved = {
+    "average": average,
+    "counter": counter,
+    "hidden": average * (1 - 0.9**5),
+  }
+  fresh = {
+    "average": average,
+    "counter": np.int32(0),
+    "hidden": 0 * average,
+  }
+  stats = {"a/mean_ema": moved, "b/mean_ema": fresh}
+  found = encoders.with_norm_decay(Variables({}, stats), 0.99).stats
+  np.testing.assert_allclose(
+    found["a/mean_ema"]["hidden"] / (1 - 0.99**5), average, rtol=1e-5
+  )
+  np.testing.assert_array_equal(found["b/mean_ema"]["hidden"], 0.0)
+  np.testing.assert_array_equal(found["a/mean_ema"]["average"], average)

@@ -1,15 +1,17 @@
 """Evaluations from config to results.json, on photo patches."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from byol_jax import checkpoint, encoders, evaluate
+from byol_jax import checkpoint, encoders, evaluate, labelled
 from byol_jax import config as config_lib
-from byol_jax.evaluation import classifier, results, subject
-from tests import tiny_eval
+from byol_jax.data import sources
+from byol_jax.evaluation import classifier, subject
+from tests import tiny, tiny_eval
 
 
 @pytest.fixture(scope="module")
@@ -67,18 +69,29 @@ def test_another_size_may_be_shown(encoder):
 
 
 @pytest.mark.parametrize("kind", ["view", "none"])
-def test_linear_evaluation_chooses_on_valid(encoder, tmp_path, kind):
+def test_linear_evaluation_chooses_on_valid(
+  encoder, tmp_path, monkeypatch, kind
+):
   config = tiny_eval.config("linear", encoder, changes={"augment.kind": kind})
+  scored, score = [], classifier.score
+
+  def noted(trainer, state, split):
+    scored.append(sources.size(split.source))
+    return score(trainer, state, split)
+
+  monkeypatch.setattr(classifier, "score", noted)
   (result,) = _run(config, tmp_path)
-  candidates = result["candidates"]
+  candidates, sizes = result["candidates"], result["sizes"]
+  assert len(set(sizes.values())) == 3
+  # The validation part chooses; the test part is seen once, at the end.
+  assert set(scored[:-1]) == {sizes["valid"]}
+  assert scored[-1] == sizes["test"]
   assert [row["learning_rate"] for row in candidates] == [0.5, 0.1]
-  best = max(candidates, key=lambda row: row["valid_score"])
-  assert result["chosen"] == best
+  assert result["chosen"] == max(candidates, key=lambda x: x["valid_score"])
   assert result["scores"]["top1"] > 0.2
   if kind == "view":
     before, after = (
-      encoders.open_encoder(str(path)).variables
-      for path in (encoder, result["checkpoint"])
+      encoders.open_encoder(str(path)).variables for path in (encoder, tmp_path)
     )
     assert encoders.fingerprint(after) == encoders.fingerprint(before)
 
@@ -91,7 +104,8 @@ def test_supervised_training_makes_an_encoder(encoder, tmp_path):
   )
   (result,) = _run(config, tmp_path)
   assert config.augment.randaugment_layers == 2
-  made = encoders.open_encoder(result["checkpoint"])
+  assert (tmp_path / result["checkpoint"] / "checkpoints").is_dir()
+  made = encoders.open_encoder(str(tmp_path))
   assert (made.spec.encoder, made.image_px) == ("one_conv", 8)
 
 
@@ -99,11 +113,11 @@ def test_fine_tuning_sweeps_refits_and_resumes(encoder, tmp_path, monkeypatch):
   config = tiny_eval.config(
     "finetune", encoder, changes={"training.refit": True}
   )
-  trained = []
-  train = classifier.train
+  trained, train = [], classifier.train
 
   def counted(trainer, point, split, valid, workdir):
-    trained.append(workdir)
+    name = workdir.rpartition("/")[2].partition("_decay")[0]
+    trained.append((name, sources.size(split.source)))
     if len(trained) == 2:
       raise KeyboardInterrupt
     return train(trainer, point, split, valid, workdir)
@@ -112,20 +126,38 @@ def test_fine_tuning_sweeps_refits_and_resumes(encoder, tmp_path, monkeypatch):
   with pytest.raises(KeyboardInterrupt):
     _run(config, tmp_path)
   (result,) = _run(config, tmp_path)
+  sizes = result["sizes"]
   # The first point was done; the second and the last fit were left.
-  assert [place.rpartition("/")[2][:8] for place in trained] == [
-    *("rate_0.5", "rate_0.1", "rate_0.1", "refit"),
+  assert trained == [
+    ("rate_0.5", sizes["train"]),
+    ("rate_0.1", sizes["train"]),
+    ("rate_0.1", sizes["train"]),
+    ("refit", sizes["train"] + sizes["valid"]),
   ]
-  assert len(result["candidates"]) == 2
-  tuned = encoders.open_encoder(result["checkpoint"])
-  before = encoders.open_encoder(str(encoder))
-  assert tuned.spec == before.spec
-  assert encoders.fingerprint(tuned.variables) != encoders.fingerprint(
-    before.variables
+  kept = [path.parent.name for path in tmp_path.glob("*/*/checkpoints")]
+  assert kept == ["refit"]
+  before, tuned = (
+    encoders.open_encoder(str(path)) for path in (encoder, tmp_path)
   )
-  again = _run(config, tmp_path)
-  assert again == [json.loads(json.dumps(result))]
+  assert tuned.spec == before.spec
+  weights = [encoders.fingerprint(x.variables) for x in (before, tuned)]
+  assert weights[0] != weights[1]
+  assert _run(config, tmp_path) == [json.loads(json.dumps(result))]
   assert len(trained) == 4
+
+
+def test_a_point_that_diverges_is_a_result(encoder, tmp_path):
+  rates = (1e30, 0.1)
+  config = tiny_eval.config(
+    "finetune", encoder, changes={"optimizer.learning_rates": rates}
+  )
+  (result,) = _run(config, tmp_path)
+  assert [row["valid_score"] == "diverged" for row in result["candidates"]] == [
+    *(True, False),
+  ]
+  assert result["chosen"]["learning_rate"] == 0.1
+  kept = [path.parent.name for path in tmp_path.glob("*/*/checkpoints")]
+  assert [name[:8] for name in kept] == ["rate_0.1"]
 
 
 def _save_pictures(folder):
@@ -139,19 +171,19 @@ def _save_pictures(folder):
 
 
 def test_a_sweep_over_sets_names_what_is_missing(encoder, tmp_path, capsys):
-  pictures = np.random.default_rng(0).integers(0, 256, (24, 9, 9, 3), np.uint8)
-  for number, picture in enumerate(pictures):
-    part = "test" if number % 3 == 0 else "train"
-    place = tmp_path / "sets" / "cars" / part / f"class{number % 2}"
-    place.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(place / f"{number}.png")
+  root = tmp_path / "sets"
+  _save_pictures(root / "cars")
+  _save_pictures(root / "dtd")
+  for picture in (root / "dtd" / "test").glob("*/*"):
+    picture.write_bytes(picture.read_bytes()[:60])
   config = tiny_eval.config(
     "knn",
     encoder,
     changes={
       "data.source": "set",
-      "data.sets": ("birdsnap", "cars"),
-      "data.sets_root": str(tmp_path / "sets"),
+      "data.sets": ("birdsnap", "dtd", "cars"),
+      "data.sets_root": str(root),
+      "data.corrupt": "unchecked",
       "knn.neighbours": (3,),
     },
   )
@@ -159,8 +191,10 @@ def test_a_sweep_over_sets_names_what_is_missing(encoder, tmp_path, capsys):
   assert result["set"] == "cars"
   assert _written(tmp_path / "out" / "cars")["sizes"]["test"] == 8
   out, err = capsys.readouterr()
-  assert "birdsnap" in err
-  assert "Missing: birdsnap" in out
+  for name in ("birdsnap", "dtd"):
+    assert f"Left out: {name}" in err
+    assert f"Missing: {name}" in out
+  assert "k-nearest neighbours" in (tmp_path / "out" / "table.md").read_text()
 
 
 def test_data_that_is_missing_is_one_sentence(encoder, tmp_path):
@@ -173,61 +207,33 @@ def test_data_that_is_missing_is_one_sentence(encoder, tmp_path):
     _run(config, tmp_path)
 
 
-def test_results_are_told_apart_by_what_matters(encoder):
-  config = tiny_eval.config("linear", encoder)
-  found = subject.find(config)
-  key = results.key(config, found, [3])
-  assert key == results.key(config, found._replace(name="other path"), [3])
-  assert key != results.key(config, found, [4])
-  assert key != results.key(
-    tiny_eval.config("linear", encoder, changes={"seed": 1}), found, [3]
+def test_dry_run_says_what_would_be_done(encoder):
+  changes = {"training.batch_size": 128, "training.num_epochs": (1.0, 2.0)}
+  config = tiny_eval.config("finetune", encoder, changes=changes)
+  found, config = evaluate.find(config)
+  text = evaluate.describe(config, found)
+  assert "step 0, 8 px" in text
+  (train,) = re.findall(r"([\d,]+) train,", text)
+  train = int(train.replace(",", ""))
+  steps = 2 * (train // 128 + 2 * train // 128)
+  assert f"4 trainings of 1 classifiers, {steps:,} steps in all" in text
+
+
+def test_pretraining_views_are_those_of_the_checkpoint(encoder):
+  config = tiny_eval.config(
+    "linear", encoder, changes={"augment.kind": "pretraining"}
   )
-  other = found.variables._replace(params={"x": {"w": np.ones(3)}})
-  assert key != results.key(config, found._replace(variables=other), [3])
-
-
-@pytest.mark.parametrize(
-  ("path", "workdir"),
-  [
-    ("runs/x", "runs/x/eval/knn"),
-    ("runs/x/checkpoints/", "runs/x/eval/knn"),
-    ("runs/x/checkpoints/12", "runs/x/eval/knn"),
-    ("random", "runs/eval/knn_random"),
-  ],
-)
-def test_results_lie_beside_the_run(encoder, path, workdir):
-  config = tiny_eval.config("knn", path)
-  assert evaluate.default_workdir(config, "knn") == workdir
+  found, config = evaluate.find(config)
+  parts = labelled.open_parts(config.data, "", 0)
+  (view,) = subject.prepare(config, found, parts).data.views.policies
+  wanted = tiny.config().augment.view1
+  assert view._asdict() == wanted.to_dict()
+  assert view.jitter > 0
+  unknown = found._replace(augment={})
+  with pytest.raises(ValueError, match="needs an encoder that was pretrained"):
+    subject.prepare(config, unknown, parts)
 
 
 def test_a_folder_without_an_encoder_is_refused(tmp_path):
   with pytest.raises(checkpoint.CheckpointError, match="no finished"):
     subject.find(tiny_eval.config("knn", tmp_path))
-
-
-@pytest.mark.parametrize(
-  ("name", "changes", "message"),
-  [
-    ("knn", {"encoder": "/no/such"}, "encoder=/no/such does not exist"),
-    ("knn", {"encoder": ""}, "encoder is empty"),
-    ("knn", {"like": "."}, "is for encoder=random and pixels"),
-    ("knn", {"data.hold_out": "last"}, "only k-NN chooses nothing"),
-    ("linear", {"data.hold_out": "none"}, "only k-NN chooses nothing"),
-    ("linear", {"data.hold_out_share": 0.0}, "both are 0"),
-    ("linear", {"data.source": "set"}, "does not go with data.sets"),
-    ("linear", {"optimizer.learning_rates": (0.1, 0.1)}, "different numbers"),
-    ("linear", {"training.num_epochs": (0.0,)}, "must be above 0"),
-    (
-      "finetune",
-      {"training.refit": True, "data.train_share": 0.1},
-      "train_share=0.1 must be 1",
-    ),
-    ("finetune", {"augment.kind": "none"}, "training.frozen=True"),
-    ("finetune", {"encoder": "pixels", "like": "."}, "has no weights"),
-    ("linear", {"protocol": "nosuch"}, "protocol must be one of"),
-  ],
-)
-def test_settings_that_do_not_fit_are_refused(encoder, name, changes, message):
-  config = tiny_eval.config(name, encoder, changes=changes)
-  with pytest.raises(ValueError, match=message):
-    config_lib.validate(config, num_devices=1)

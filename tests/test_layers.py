@@ -26,6 +26,7 @@ LAYERS = {
   "assembly": 5,
   "config": 5,
   "loop": 4,
+  "evaluation_settings": 4,
   "inputs": 4,
   "labelled": 4,
   "byol": 3,

@@ -6,10 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from byol_jax import classify, loop, parallel
+from byol_jax import classify, encoders, loop, parallel
 from byol_jax.data import sources
 from byol_jax.evaluation import feed, recipe, scoring, subject
 from byol_jax.networks import network
+from byol_jax.types import Variables
+
+# What is drawn from the seed; the encoder's weights take the seed's own key.
+_HEADS_KEY, _VIEWS_KEY = 1, 2
 
 
 def train(
@@ -93,46 +97,50 @@ def _make_parts(
 ) -> tuple[Callable[[], classify.State], classify.Update]:
   """The first state on the host, and the update of each device."""
   config, tested = trainer.config, trainer.tested
-  num_images, frozen = sources.size(split.source), config.training.frozen
-  factor = recipe.schedule(config, num_steps, num_images)
-  heads_key, views_key = jax.random.split(jax.random.key(config.seed))
-  net = _trained_net(trainer, split)
-  variables = () if split.cached else tested.encoder.variables
+  frozen = config.training.frozen
+  key = jax.random.key(config.seed)
+  net, variables = _trained_encoder(trainer, split)
+  sizes = _dim(tested, split), len(tested.parts.class_names)
+  heads_key = jax.random.fold_in(key, _HEADS_KEY)
+
+  def fresh():
+    heads = classify.init_heads(heads_key, *sizes, len(point.learning_rates))
+    return classify.State(jnp.zeros([], jnp.int32), variables, heads, ())
+
+  factor = recipe.schedule(config, num_steps, sources.size(split.source))
+  params = classify.trained(jax.eval_shape(fresh), frozen)
+  optimizer = recipe.optimizer(config, point, factor, params)
+  update = classify.make_update(
+    net, optimizer, recipe.objective(config), frozen
+  )
   make_views = feed.view_maker(trainer, split)
 
-  def optimizer(state):
-    params = classify.trained(state, frozen)
-    return recipe.optimizer(config, point, factor, params), params
-
   def init():
-    size = _dim(tested, split), len(tested.parts.class_names)
-    heads = classify.init_heads(heads_key, *size, len(point.learning_rates))
-    state = classify.State(jnp.zeros([], jnp.int32), variables, heads, ())
-    transformation, params = optimizer(state)
-    return state._replace(opt_state=transformation.init(params))
+    state = fresh()
+    params = classify.trained(state, frozen)
+    return state._replace(opt_state=optimizer.init(params))
 
   def step(state, batch):
+    views_key = jax.random.fold_in(key, _VIEWS_KEY)
     batch = make_views(batch, jax.random.fold_in(views_key, state.step))
-    update = classify.make_update(
-      net, optimizer(state)[0], recipe.objective(config), frozen
-    )
     return update(state, batch)
 
   return init, step
 
 
-def _trained_net(
+def _trained_encoder(
   trainer: feed.Trainer, split: feed.Split
-) -> network.Network | None:
-  """The encoder in training, None where its features are known."""
+) -> tuple[network.Network | None, Variables | tuple[()]]:
+  """The encoder in training; nothing where its features are known."""
   if split.cached:
-    return None
+    return None, ()
+  encoder = trainer.tested.encoder
   if trainer.config.training.frozen:
-    return trainer.tested.net
-  spec = recipe.encoder_spec(
-    trainer.config, trainer.tested.encoder.spec, sources.size(split.source)
-  )
-  return network.make_encoder(spec, parallel.AXIS)
+    return trainer.tested.net, encoder.variables
+  num_images = sources.size(split.source)
+  spec = recipe.encoder_spec(trainer.config, encoder.spec, num_images)
+  variables = encoders.with_norm_decay(encoder.variables, spec.norm_decay)
+  return network.make_encoder(spec, parallel.AXIS), variables
 
 
 def _dim(tested: subject.Subject, split: feed.Split) -> int:

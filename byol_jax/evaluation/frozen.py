@@ -52,6 +52,10 @@ def run_logistic(
   )
   return {
     "scores": found.test_scores,
-    "chosen": {"strength": found.strength, "valid_score": found.valid_score},
+    "chosen": {
+      "strength": found.strength,
+      "valid_score": found.valid_score,
+      "converged": found.converged,
+    },
     "candidates": [candidate._asdict() for candidate in found.candidates],
   }

@@ -49,9 +49,6 @@ def plan(
   batch_size = config.training.batch_size
   sources.steps_per_epoch(num_images, batch_size)
 
-  def period(epochs):
-    return max(1, _steps(config, epochs, num_images)) if epochs else 0
-
   num_steps = config.training.num_steps
   num_steps = num_steps or _steps(config, point.num_epochs, num_images)
   warmup_epochs = config.training.warmup_epochs
@@ -61,12 +58,13 @@ def plan(
       f" after training.warmup_epochs={warmup_epochs:g}: raise"
       " training.num_epochs."
     )
+  evaluate_every = _steps(config, config.evaluation.every_epochs, num_images)
   return loop.Plan(
     num_steps=num_steps,
     images_per_step=batch_size,
     log_every=config.log_every,
-    evaluate_every=period(config.evaluation.every_epochs),
-    checkpoint_every=period(config.checkpoint.every_epochs),
+    evaluate_every=evaluate_every,
+    checkpoint_every=config.checkpoint.every_steps,
     keep=config.checkpoint.keep,
   )
 

@@ -17,21 +17,22 @@ _PERCENT = 100.0
 
 
 def key(
-  config: ml_collections.ConfigDict, encoder: encoders.Encoder, sizes: Sequence
+  config: ml_collections.ConfigDict, encoder: encoders.Encoder, data: Sequence
 ) -> str:
   """A short text that differs for whatever makes another result.
 
   Args:
     config: a validated config of an evaluation.
     encoder: from `subject.find`, whose weights count, not its path.
-    sizes: pictures of each part, and whatever else tells the data apart.
+    data: what tells one data set from another.
   """
   relevant = {k: v for k, v in plain(config).items() if k not in _IRRELEVANT}
+  relevant["data"].pop("sets")  # Of several, each is named in `data`.
   known = [
     relevant,
     encoder._replace(name="", variables=None),
     encoders.fingerprint(encoder.variables) or config.encoder,
-    sizes,
+    data,
   ]
   text = json.dumps(known, sort_keys=True)
   return hashlib.sha256(text.encode()).hexdigest()[:10]
@@ -61,9 +62,7 @@ def write(result: Mapping[str, Any], workdir: str) -> None:
     return
   folder = epath.Path(workdir)
   folder.mkdir(parents=True, exist_ok=True)
-  history = folder / _HISTORY
-  old = history.read_text() if history.exists() else ""
-  records.write_whole(old + json.dumps(result) + "\n", history)
+  records.append(json.dumps(result) + "\n", folder / _HISTORY)
   records.write_whole(json.dumps(result, indent=2) + "\n", folder / _FILE)
 
 
@@ -75,15 +74,18 @@ def line(result: Mapping[str, Any]) -> str:
   chosen = ", ".join(
     f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
     for name, value in result.get("chosen", {}).items()
-    if name != "valid_score"
+    if name not in ("valid_score", "converged")
   )
   on = f" on {result['set']}" if result["set"] else ""
   by = f"; chosen: {chosen}" if chosen else ""
   pictures = result["sizes"]
+  trained = f"{pictures['train']:,} training"
+  if "valid" in pictures:
+    trained += f" and {pictures['valid']:,} validation"
   return (
     f"{result['title']}{on}: {scores} of {pictures['test']:,} test pictures"
-    f"{by}; encoder {result['encoder']['name']}; {pictures['train']:,} training"
-    f" pictures; {result['wall_secs']:.0f} s"
+    f"{by}; encoder {result['encoder']['name']}; {trained} pictures;"
+    f" {result['wall_secs']:.0f} s"
   )
 
 

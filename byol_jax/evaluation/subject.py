@@ -15,6 +15,8 @@ from byol_jax.networks import network
 from byol_jax.types import Variables
 
 _RANDOM, _PIXELS = "random", "pixels"
+# Pictures that an untrained encoder takes its statistics from, on one device.
+_MAX_DRAWN = 256
 _NOTHING = Variables(params={}, stats={})
 
 
@@ -146,11 +148,11 @@ def _net(encoder: encoders.Encoder) -> network.Network:
 def _some_images(subject: Subject, seed: int) -> np.ndarray:
   """A batch of training pictures of all classes, uint8, on every host."""
   # In order, the first ones of a folder would all be of one class.
-  some = inputs.subset(subject.parts.train, subject.batch_size, seed)
+  some = inputs.subset(subject.parts.train, _MAX_DRAWN, seed)
   batch = next(batches(subject, some))
   on_devices = parallel.shard({k: batch[k] for k in ("images", "mask")})
   images, mask = map(parallel.gather, on_devices.values())
-  return images[mask]
+  return images[mask][:_MAX_DRAWN]
 
 
 def _policies(config, encoder) -> tuple[policies.Policy, ...]:

@@ -9,9 +9,8 @@ from etils import epath
 
 from byol_jax import checkpoint, classify, labelled, parallel, records
 from byol_jax.data import sources
-from byol_jax.evaluation import classifier, subject
+from byol_jax.evaluation import classifier, recipe, subject
 from byol_jax.evaluation.feed import Split, Trainer
-from byol_jax.evaluation.recipe import Point
 
 
 class Candidate(NamedTuple):
@@ -23,13 +22,16 @@ class Candidate(NamedTuple):
     score: on the validation part, a share in [0, 1]; below 0 if it diverged.
   """
 
-  point: Point
+  point: recipe.Point
   head: int
   score: float
 
 
 def run(
-  config: ml_collections.ConfigDict, tested: subject.Subject, folder: str
+  config: ml_collections.ConfigDict,
+  tested: subject.Subject,
+  workdir: str,
+  name: str,
 ) -> dict[str, Any]:
   """Trains every point, chooses on the validation part, scores on the test.
 
@@ -38,15 +40,22 @@ def run(
   Args:
     config: a validated config of the protocol `classify`.
     tested: encoder and data.
-    folder: a sub-folder for each point; belongs to this config and encoder.
+    workdir: where results go.
+    name: of the sub-folder for the points of this config, encoder and data.
 
   Returns:
-    `scores` (of the test part), `chosen`, `candidates`, `checkpoint`.
+    `scores` (of the test part), `chosen`, `candidates`, and `checkpoint`, the
+    place in the workdir.
 
   Raises:
-    ValueError: fewer pictures than a batch, or every point diverged.
+    ValueError: fewer pictures than a batch, the parts cannot be joined for the
+      last fit, or every point diverged.
   """
-  trainer = Trainer(config, tested)
+  trainer, folder = Trainer(config, tested), str(epath.Path(workdir) / name)
+  everything = tested.parts.train
+  if config.training.refit:
+    # First, since it may not be possible.
+    everything = labelled.combined(tested.parts)
   train, valid = (
     _split(trainer, part) for part in (tested.parts.train, tested.parts.valid)
   )
@@ -63,7 +72,7 @@ def run(
   head, place = best.head, _place(folder, best.point)
   if config.training.refit:
     head, place = 0, epath.Path(folder) / "refit"
-    state = _refit(trainer, best, place)
+    state = _refit(trainer, best, everything, place)
   else:
     state = classifier.train(trainer, best.point, train, None, str(place))
   _remove_others(trainer, best, folder)
@@ -72,11 +81,27 @@ def run(
     "scores": classifier.score(trainer, state, test)[head],
     "chosen": _described(config, best),
     "candidates": [_described(config, candidate) for candidate in candidates],
-    "checkpoint": str(place),
+    "checkpoint": f"{name}/{place.name}",
   }
 
 
-def points(config: ml_collections.ConfigDict) -> list[Point]:
+def describe(config: ml_collections.ConfigDict, num_images: int) -> str:
+  """What is trained, for `--dry_run`.
+
+  Args:
+    config: a validated config of the protocol `classify`.
+    num_images: to train on.
+
+  Raises:
+    ValueError: fewer pictures than a batch, or no steps after the warm-up.
+  """
+  grid = points(config)
+  steps = sum(recipe.plan(config, x, num_images).num_steps for x in grid)
+  heads = len(grid[0].learning_rates)
+  return f"{len(grid)} trainings of {heads} classifiers, {steps:,} steps in all"
+
+
+def points(config: ml_collections.ConfigDict) -> list[recipe.Point]:
   """The sweep: with a frozen encoder all rates train side by side."""
   rates = [(rate,) for rate in config.optimizer.learning_rates]
   if config.training.frozen:
@@ -85,7 +110,7 @@ def points(config: ml_collections.ConfigDict) -> list[Point]:
   if config.training.num_steps:
     epochs = (0.0,)
   grid = itertools.product(rates, config.optimizer.weight_decays, epochs)
-  return [Point(*values) for values in grid]
+  return [recipe.Point(*values) for values in grid]
 
 
 def _split(trainer: Trainer, source: sources.Source) -> Split:
@@ -96,7 +121,10 @@ def _split(trainer: Trainer, source: sources.Source) -> Split:
 
 
 def _valid_scores(
-  trainer: Trainer, point: Point, splits: tuple[Split, Split], folder: str
+  trainer: Trainer,
+  point: recipe.Point,
+  splits: tuple[Split, Split],
+  folder: str,
 ) -> list[float]:
   """Each head's score on the validation part; -1 for what diverged."""
   place = _place(folder, point)
@@ -122,12 +150,12 @@ def _valid_scores(
 
 
 def _refit(
-  trainer: Trainer, best: Candidate, place: epath.Path
+  trainer: Trainer, best: Candidate, everything: sources.Source, place
 ) -> classify.State:
   """Trains the chosen head anew on the training and the validation part."""
   rate = best.point.learning_rates[best.head]
   point = best.point._replace(learning_rates=(rate,))
-  both = _split(trainer, labelled.combined(trainer.tested.parts))
+  both = _split(trainer, everything)
   return classifier.train(trainer, point, both, None, str(place))
 
 
@@ -142,7 +170,7 @@ def _remove_others(trainer: Trainer, best: Candidate, folder: str) -> None:
       spent.rmtree()
 
 
-def _place(folder: str, point: Point) -> epath.Path:
+def _place(folder: str, point: recipe.Point) -> epath.Path:
   """A folder that no other point of a sweep has."""
   rates = "_".join(f"{rate:g}" for rate in point.learning_rates)
   name = (

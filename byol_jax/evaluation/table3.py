@@ -1,6 +1,7 @@
 """The paper's Table 3, transfer to twelve data sets, with ours below."""
 
 from collections.abc import Mapping
+from typing import Any
 
 # The columns of the table, by the names of `data.benchmark_sets`.
 COLUMNS = (
@@ -42,13 +43,32 @@ FINE_TUNED = {
 }
 
 
+def rows_of(config: Mapping[str, Any]) -> tuple[Mapping[str, str], str]:
+  """The paper's rows for a protocol, and what the table shows.
+
+  Args:
+    config: of an evaluation, as its results have it.
+
+  Returns:
+    `LOGISTIC`, `FINE_TUNED`, or {} for what the paper does not have; a caption.
+  """
+  metric = "Per cent, by the metric of each set"
+  if config["protocol"] == "logistic":
+    return LOGISTIC, f"Logistic regression on frozen features. {metric}."
+  if config["protocol"] == "knn":
+    return {}, "k-nearest neighbours, top-1, per cent."
+  if config["training"]["frozen"]:
+    return {}, f"Linear evaluation. {metric}."
+  return FINE_TUNED, f"Fine-tuning. {metric}."
+
+
 def table(
   paper: Mapping[str, str], ours: Mapping[str, float], name: str
 ) -> str:
   """Markdown: the paper's rows, then ours.
 
   Args:
-    paper: `LOGISTIC` or `FINE_TUNED`.
+    paper: from `rows_of`.
     ours: share in [0, 1] by data set; what lacks is shown as a dash.
     name: of our row.
   """

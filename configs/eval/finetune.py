@@ -112,7 +112,7 @@ def get_config(preset: str = "1percent") -> ml_collections.ConfigDict:
   config.evaluation.every_epochs = 0.0  # 0: only at the end.
 
   config.checkpoint = ml_collections.ConfigDict()
-  config.checkpoint.every_epochs = 5.0  # 0: only at the end.
+  config.checkpoint.every_steps = 1000  # 0: only at the end.
   config.checkpoint.keep = 1
   if preset in ("1percent", "10percent"):
     _use_subset(config, preset)

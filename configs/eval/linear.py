@@ -94,7 +94,7 @@ def get_config(preset: str = "") -> ml_collections.ConfigDict:
   config.evaluation.every_epochs = 10.0  # 0: only at the end.
 
   config.checkpoint = ml_collections.ConfigDict()
-  config.checkpoint.every_epochs = 5.0  # 0: only at the end.
+  config.checkpoint.every_steps = 1000  # 0: only at the end.
   config.checkpoint.keep = 1
   if preset == "regularized":
     config.training.logit_clip = 20.0
