@@ -102,6 +102,20 @@ def test_score_refits_on_train_and_valid():
   assert result.test_scores["top1"] == 1.0
 
 
+def test_score_refits_down_the_path(monkeypatch):
+  tried, path = [], logistic.path
+
+  def spy(features, labels, strengths, *rest):
+    tried.append((len(features), *strengths))
+    return path(features, labels, strengths, *rest)
+
+  monkeypatch.setattr(logistic, "path", spy)
+  result = protocol.score(*_parts(), _SETTINGS)
+  assert result.strength == pytest.approx(10.0)
+  expected = [(60, 1e-2, 10.0, 1e4), (90, 10.0, 1e4)]
+  assert tried == [pytest.approx(x) for x in expected]
+
+
 def test_score_takes_the_stronger_of_equals_and_warns_at_the_end(caplog):
   parts = _parts(noise=0.1)
   settings = _SETTINGS._replace(strengths=(1e-2, 1.0))
@@ -121,7 +135,8 @@ def test_score_counts_classes_alike():
   assert np.mean(shares) != pytest.approx(np.mean(right))
   got = result.test_scores["mean_per_class"]
   assert got == pytest.approx(np.mean(shares))
-  assert set(result.test_scores) == {"mean_per_class", "top5"}
+  assert result.test_scores["top1"] == pytest.approx(np.mean(right))
+  assert list(result.test_scores) == ["mean_per_class", "top1", "top5"]
 
 
 def test_score_of_several_labels_a_picture():

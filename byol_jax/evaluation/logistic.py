@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from byol_jax import logistic, metrics
+from byol_jax import logistic
+from byol_jax.evaluation import scoring
 from byol_jax.evaluation.features import Features
 
 
@@ -52,8 +53,7 @@ class Result(NamedTuple):
   Attributes:
     strength: the chosen one.
     valid_score: of it, before the refit.
-    test_scores: after the refit, by name: the metric, and `top5` if there are
-      more than five classes and one label a picture; shares in [0, 1].
+    test_scores: after the refit, as `scoring.scores`.
     converged: whether the refit did.
     candidates: all strengths, the weakest first.
   """
@@ -95,8 +95,10 @@ def score(
       *settings.strengths,
     )
   both = Features(*map(np.concatenate, zip(train, valid, strict=True)))
-  found = _fit(both, [best.strength], settings)
-  scores = _scores(found, 0, test, settings)
+  # Down the path again: from nothing a weak penalty takes many more steps.
+  path = [x.strength for x in candidates if x.strength >= best.strength]
+  found = _fit(both, path, settings)
+  scores = _score(found, 0, test, settings)
   converged = found.gradient_norms[0] <= settings.limits.tolerance
   if not converged:
     logging.warning("The fit at penalty %g has not converged.", best.strength)
@@ -125,7 +127,7 @@ def _candidates(train, valid, settings):
   return tuple(
     Candidate(
       strength=float(strength),
-      valid_score=_scores(found, i, valid, settings)[settings.metric],
+      valid_score=_score(found, i, valid, settings)[settings.metric],
       converged=bool(found.gradient_norms[i] <= settings.limits.tolerance),
     )
     for i, strength in enumerate(strengths)
@@ -143,18 +145,7 @@ def _fit(part, strengths, settings):
   return logistic.Path(*map(np.asarray, found))
 
 
-def _scores(found, place, part, settings):
+def _score(found, place, part, settings):
   """Scores of one classifier, by name."""
   logits = part.representation @ found.weights[place] + found.biases[place]
-  if settings.metric == "map11":
-    return {"map11": metrics.mean_average_precision_11(logits, part.labels)}
-  right = np.asarray(metrics.in_top_k(logits, part.labels, 1))
-  scores = {"top1": float(np.mean(right))}
-  if settings.metric == "mean_per_class":
-    count = settings.num_classes
-    mean = metrics.mean_per_class(right, part.labels, count)
-    scores = {"mean_per_class": mean}
-  if settings.num_classes > 5:
-    right = metrics.in_top_k(logits, part.labels, 5)
-    scores["top5"] = float(np.mean(right))
-  return scores
+  return scoring.scores(logits, part.labels, settings.metric)
