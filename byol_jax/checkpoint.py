@@ -10,7 +10,7 @@ import os
 import platform
 from collections.abc import Mapping
 from importlib import metadata
-from typing import Any, NamedTuple
+from typing import Any
 
 import chex
 import jax
@@ -27,13 +27,6 @@ _MAX_NAMED = 5
 
 class CheckpointError(ValueError):
   """A checkpoint that does not fit, said in one sentence."""
-
-
-class _Leaf(NamedTuple):
-  """What has to agree before an array is restored."""
-
-  shape: tuple[int, ...]
-  dtype: str
 
 
 def open_manager(folder: str, keep: int) -> ocp.CheckpointManager:
@@ -221,26 +214,26 @@ def versions() -> dict[str, str]:
   return {"python": platform.python_version(), **found}
 
 
-def _leaves(tree: chex.ArrayTree) -> dict[str, _Leaf]:
-  """Arrays by path: fields, keys and places joined by slashes."""
+def _leaves(tree: chex.ArrayTree) -> dict[str, str]:
+  """Type and shape by path: fields, keys and places joined by slashes."""
   pairs, _ = jax.tree.flatten_with_path(tree)
   return {
-    jax.tree_util.keystr(path, simple=True, separator="/"): _Leaf(
-      tuple(leaf.shape), np.dtype(leaf.dtype).name
+    jax.tree_util.keystr(path, simple=True, separator="/"): (
+      f"{np.dtype(leaf.dtype).name}{list(leaf.shape)}"
     )
     for path, leaf in pairs
   }
 
 
 def _check_same(
-  saved: Mapping[str, _Leaf], wanted: Mapping[str, _Leaf], place: str
+  saved: Mapping[str, str], wanted: Mapping[str, str], place: str
 ) -> None:
   differences = [f"it lacks {key}" for key in sorted(set(wanted) - set(saved))]
   differences += [
     f"it has {key}, unknown here" for key in sorted(set(saved) - set(wanted))
   ]
   differences += [
-    f"{key} is {_text(saved[key])} there and {_text(leaf)} here"
+    f"{key} is {saved[key]} there and {leaf} here"
     for key, leaf in sorted(wanted.items())
     if key in saved and saved[key] != leaf
   ]
@@ -251,7 +244,3 @@ def _check_same(
     raise CheckpointError(
       f"{place} belongs to another network or optimizer: {named}{rest}."
     )
-
-
-def _text(leaf: _Leaf) -> str:
-  return f"{leaf.dtype}{list(leaf.shape)}"
