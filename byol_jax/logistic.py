@@ -237,9 +237,8 @@ def _length(problem, penalty, search, step):
     high = jnp.where(trial.slope > 0.0, trial.length, trial.high)
     furthest = _GROWTH * jnp.maximum(jnp.abs(trial.length), certain)
     guess = trial.length - trial.slope / trial.bend
-    inside = (low < guess) & (guess < high)
-    length = jnp.where(inside, guess, (low + high) / 2)
-    length = jnp.clip(length, -furthest, furthest)
+    guess = jnp.where((low < guess) & (guess < high), guess, (low + high) / 2)
+    length = jnp.clip(guess, -furthest, furthest)
     return _Trial(length, *measure(length), low, high, trial.count + 1)
 
   start = _Trial(0.0, begin, bend, -jnp.inf, jnp.inf, 0)
