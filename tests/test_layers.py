@@ -75,6 +75,7 @@ WITHOUT_TENSORFLOW = (
   "data.photo_patches",
   "data.selection",
   "data.splits",
+  "data.identity",
   "data.benchmark_sets",
   "data.opening",
   "labelled",
