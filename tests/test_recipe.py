@@ -1,6 +1,5 @@
 """Steps, rates and decays of a sweep's points."""
 
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
