@@ -63,7 +63,8 @@ def main(argv: Sequence[str], values: flags.FlagValues = flags.FLAGS) -> None:
   records.log_plainly()
   try:
     _open_and_run(values)
-  except KeyboardInterrupt:
+  except KeyboardInterrupt as error:
+    main_lib.release(error)
     print(f"byol_jax: Stopped; {values.out} is not written.", file=sys.stderr)
     sys.exit(_STOPPED)
 

@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -111,10 +112,13 @@ def main(argv: Sequence[str]) -> None:
   try:
     job()
   except evaluate.DataError as error:
+    release(error)
     refuse(str(error))
   except (ValueError, OSError, FloatingPointError) as error:
+    release(error)
     _end(_FAILED, str(error))
-  except KeyboardInterrupt:
+  except KeyboardInterrupt as error:
+    release(error)
     _end(_STOPPED, f"Stopped; the same command continues from {workdir}.")
 
 
@@ -147,6 +151,19 @@ def _print(text: str) -> None:
 def refuse(reason: str) -> NoReturn:
   """Ends the program with one line and exit code 2."""
   _end(_REFUSED, reason)
+
+
+def release(error: BaseException) -> None:
+  """Closes the batches that an error's traceback keeps open.
+
+  To be called before the program ends: after that the threads of tf.data that
+  wait for the interpreter are stopped, and closing would wait for them for
+  ever.
+
+  Args:
+    error: as caught.
+  """
+  traceback.clear_frames(error.__traceback__)
 
 
 def _define_config(values: flags.FlagValues, argv: Sequence[str]) -> None:
