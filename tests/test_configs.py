@@ -13,11 +13,9 @@ from byol_jax.augment import policies
 from byol_jax.data import photo_patches, sources
 
 # Config, preset, pictures and classes of its training split.
+# Presets 40, 100 and 300 of imagenet differ from 1000 in numbers alone.
 CONFIGS = [
   ("cpu", "", None, 10),
-  pytest.param("imagenet", "40", 1_281_167, 1000, marks=pytest.mark.slow),
-  pytest.param("imagenet", "100", 1_281_167, 1000, marks=pytest.mark.slow),
-  pytest.param("imagenet", "300", 1_281_167, 1000, marks=pytest.mark.slow),
   ("imagenet", "1000", 1_281_167, 1000),
   pytest.param("imagenet", "one_gpu", 1_281_167, 1000, marks=pytest.mark.slow),
   ("imagenette", "", 9469, 10),
