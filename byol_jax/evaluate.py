@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import ml_collections
+from etils import epath
 
 from byol_jax import checkpoint, encoders, labelled, parallel, records
 from byol_jax.data import sources
@@ -101,6 +102,8 @@ def run(
     DataError: the data is not there; of several sets none is.
     ValueError: the data does not fit the config.
   """
+  # At once, so that no result is lost to a folder that cannot be made.
+  epath.Path(workdir).mkdir(parents=True, exist_ok=True)
   several = len(config.data.sets) > 1
   found, failed = [], {}
   for set_name, parts in _each(config, failed):
@@ -127,7 +130,7 @@ def _each(
   for set_name in sets:
     try:
       parts = labelled.open_parts(config.data, set_name, config.seed)
-      _check_votes(config, parts)
+      _check_parts(config, parts)
     except ValueError as error:
       if len(sets) == 1:
         raise DataError(str(error)) from error
@@ -145,7 +148,15 @@ def _leave_out(set_name: str, error: Exception, failed: dict[str, str]) -> None:
   records.say(f"Left out: {set_name}, {error}", parallel.host() == 0)
 
 
-def _check_votes(config, parts: labelled.Parts) -> None:
+def _check_parts(config, parts: labelled.Parts) -> None:
+  """Refuses what would fail after the work only."""
+  if parts.valid is not None and not sources.size(parts.valid):
+    raise ValueError(
+      f"data.hold_out={config.data.hold_out} leaves no picture to choose by:"
+      " every class has but one."
+    )
+  if config.protocol == "classify":
+    sweep.describe(config, sources.size(parts.train))
   if config.protocol == "knn" and parts.metric == "map11":
     raise ValueError(
       "neighbours vote for one class: k-NN takes no set whose pictures have"
@@ -185,6 +196,9 @@ def _evaluate(config, encoder, parts, place: Sequence[str]) -> dict[str, Any]:
       "key": key,
     }
     results.write(result, workdir)
+  elif parallel.host() == 0:
+    results.restore(result, workdir)
+    print("Already there, from an earlier time:")
   if parallel.host() == 0:
     print(results.line(result))
     print(f"Results: {os.path.join(workdir, 'results.json')}")

@@ -57,6 +57,10 @@ def _check_labelled(values: Mapping[str, Any]) -> None:
       raise ValueError(f"data.source={source} needs {key}, which is empty.")
   for part in ("train", "valid", "test"):
     path = values[f"data.{part}_path"]
+    if path and source != "folder":
+      raise ValueError(
+        f"data.{part}_path={path} is for data.source=folder, not {source}."
+      )
     if source == "folder" and path and not epath.Path(path).exists():
       raise ValueError(f"data.{part}_path={path} does not exist.")
   none, votes = values["data.hold_out"] == "none", values["protocol"] == "knn"

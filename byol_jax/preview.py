@@ -60,6 +60,8 @@ def main(argv: Sequence[str]) -> None:
   values = flags.FLAGS
   records.log_plainly()
   try:
+    if config_lib.is_evaluation(values.config):
+      raise ValueError("The preview is for configs that pretrain.")
     # Any number of devices will do for a preview.
     config_lib.validate(values.config, num_devices=1)
     grid = draw(values.config, values.num_images, values.num_draws)

@@ -234,6 +234,28 @@ def test_pretraining_views_are_those_of_the_checkpoint(encoder):
     subject.prepare(config, unknown, parts)
 
 
+def test_an_earlier_result_is_the_newest_again(encoder, tmp_path, capsys):
+  one, other = (
+    tiny_eval.config("knn", encoder, changes={"knn.neighbours": (k,)})
+    for k in (1, 3)
+  )
+  (first,) = _run(one, tmp_path)
+  _run(other, tmp_path)
+  assert _written(tmp_path)["key"] != first["key"]
+  _run(one, tmp_path)
+  assert _written(tmp_path)["key"] == first["key"]
+  assert "Already there" in capsys.readouterr().out
+  assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 2
+
+
+def test_too_large_a_batch_is_refused_before_training(encoder, tmp_path):
+  config = tiny_eval.config(
+    "linear", encoder, changes={"training.batch_size": 10_000}
+  )
+  with pytest.raises(evaluate.DataError, match="fewer than one batch of 10000"):
+    _run(config, tmp_path)
+
+
 def test_a_folder_without_an_encoder_is_refused(tmp_path):
   with pytest.raises(checkpoint.CheckpointError, match="no finished"):
     subject.find(tiny_eval.config("knn", tmp_path))

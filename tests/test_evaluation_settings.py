@@ -69,6 +69,7 @@ def test_own_folder_needs_paths(tmp_path):
     ("finetune", {"encoder": "pixels", "like": "."}, "has no weights"),
     ("linear", {"protocol": "nosuch"}, "protocol must be one of"),
     ("knn", {"encoder": "pixels"}, "needs a size"),
+    ("knn", {"data.test_path": "x"}, "test_path=x is for data.source=folder"),
     ("knn", {"knn.neighbours": ()}, "positive integers"),
     ("knn", {"data.views": "host", "data.stored_px": 9}, "data.views=memory"),
     ("knn", {"data.sets_root": "/no/such"}, "sets_root=/no/such is not"),

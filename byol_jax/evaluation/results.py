@@ -66,6 +66,12 @@ def write(result: Mapping[str, Any], workdir: str) -> None:
   records.write_whole(json.dumps(result, indent=2) + "\n", folder / _FILE)
 
 
+def restore(result: Mapping[str, Any], workdir: str) -> None:
+  """Makes an earlier result that of `results.json` again."""
+  path = epath.Path(workdir) / _FILE
+  records.write_whole(json.dumps(result, indent=2) + "\n", path)
+
+
 def line(result: Mapping[str, Any]) -> str:
   """A result in one line: what, on what, how much, by which settings."""
   scores = ", ".join(

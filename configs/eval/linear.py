@@ -11,7 +11,7 @@ python -m byol_jax.main --config=configs/eval/linear.py \
   --config.encoder=runs/mine --config.data.source=folder \
   --config.data.train_path=pictures/train \
   --config.data.test_path=pictures/test --config.data.hold_out=balanced \
-  --config.data.hold_out_share=0.1
+  --config.data.hold_out_share=0.1 --config.training.batch_size=64
 
 The preset `:regularized` adds the paper's logit clipping and penalty (74.7 %);
 `--config.augment.kind=pretraining` shows the views of pretraining (74.4 %, both
