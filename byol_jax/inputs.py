@@ -92,7 +92,7 @@ def train_batches(
     `views.where == "memory"` the whole pool is part of every batch.
   """
   batches = inputs.reads.train_batches(
-    inputs.train, inputs.views, _reader(seed, batch_size), first_step
+    inputs.train, inputs.views, reader(seed, batch_size), first_step
   )
   pool = {}
   if inputs.views.where == "memory":
@@ -120,7 +120,7 @@ def eval_batches(
   return inputs.reads.eval_batches(
     source,
     inputs.views.image_px,
-    _reader(0, batch_size),
+    reader(0, batch_size),
     geometry or inputs.reads.GEOMETRY,
   )
 
@@ -143,7 +143,13 @@ def subset(source: sources.Source, count: int, seed: int) -> sources.Source:
   return selection.select(source, chosen)
 
 
-def _reader(seed: int, batch_size: int) -> sources.Reader:
+def reader(seed: int, batch_size: int) -> sources.Reader:
+  """This host, as the one who reads.
+
+  Args:
+    seed: of the order and of the draws.
+    batch_size: images a step, all hosts together.
+  """
   return sources.Reader(seed, batch_size, parallel.host(), parallel.num_hosts())
 
 

@@ -98,7 +98,7 @@ def train_batches(
     # Of the source only the number of pictures is used.
     sources.ArraySource(known.representation, known.labels, ()),
     tested.data.views,
-    _reader(config.seed, batch_size),
+    inputs.reader(config.seed, batch_size),
     first_step,
   )
   return parallel.prefetch(
@@ -125,7 +125,7 @@ def test_batches(
       kept = {"labels": batch["labels"], "mask": batch["mask"]}
       yield dict(parallel.shard({"images": images, **kept}))
     return
-  reader = _reader(0, trainer.tested.batch_size)
+  reader = inputs.reader(0, trainer.tested.batch_size)
   number = len(split.cached.labels)
   for index, mask in sources.evaluation_positions(reader, number):
     rows = _rows(split.cached, index)
@@ -137,7 +137,3 @@ def _rows(known: features.Features, index: np.ndarray) -> Mapping:
     "features": known.representation[index],
     "labels": known.labels[index],
   }
-
-
-def _reader(seed: int, batch_size: int) -> sources.Reader:
-  return sources.Reader(seed, batch_size, parallel.host(), parallel.num_hosts())

@@ -3,21 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-# The columns of the table, by the names of `data.benchmark_sets`.
-COLUMNS = (
-  "food101",
-  "cifar10",
-  "cifar100",
-  "birdsnap",
-  "sun397",
-  "cars",
-  "aircraft",
-  "voc2007",
-  "dtd",
-  "pets",
-  "caltech101",
-  "flowers",
-)
+from byol_jax.data import benchmark_sets
+
+# The columns of the table are in the order of the sets.
+COLUMNS = tuple(benchmark_sets.SETS)
 # Per cent, ResNet-50, by the metric of each set: logistic regression on frozen
 # features, and fine-tuning.
 LOGISTIC = {
