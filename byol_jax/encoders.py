@@ -15,6 +15,13 @@ from byol_jax import checkpoint, parallel
 from byol_jax.networks import network
 from byol_jax.types import Variables
 
+# Of checkpoints from before these were settings.
+_BEFORE = {
+  "encoder_norm": "batch",
+  "norm_groups": 16,
+  "weight_standardization": False,
+}
+
 
 class Encoder(NamedTuple):
   """What an evaluation has to know of an encoder.
@@ -151,7 +158,8 @@ def spec_of(section: Mapping[str, Any]) -> network.EncoderSpec:
     section: with the fields of `EncoderSpec` and perhaps more; tuples may have
       become lists.
   """
-  values = {name: section[name] for name in network.EncoderSpec._fields}
+  known = {**_BEFORE, **section}
+  values = {name: known[name] for name in network.EncoderSpec._fields}
   return network.EncoderSpec(
     **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
   )

@@ -8,7 +8,7 @@ import ml_collections
 import numpy as np
 
 from byol_jax import parallel
-from byol_jax.augment import policies
+from byol_jax.augment import policies, sets
 from byol_jax.data import memory, opening, selection, sources
 from byol_jax.types import Batch
 
@@ -44,11 +44,17 @@ def open_inputs(config: ml_collections.ConfigDict) -> Inputs:
     ValueError: the data is missing, empty or corrupt, in one sentence.
   """
   train = _open_train(config.data)
+  if config.data.train_images:
+    train = _some(train, config.data.train_images)
   test = _open_test(config.data, train)
   view1, view2 = (
     policies.Policy(**config.augment[name]) for name in ("view1", "view2")
   )
-  views = sources.Views((view1, view2), config.data.image_px, config.data.views)
+  views = sources.Views(
+    sets.apply(config.augment.set, view1, view2),
+    config.data.image_px,
+    config.data.views,
+  )
   if views.where == "memory":
     reads, train, test = memory, memory.pooled(train), memory.pooled(test)
   else:
@@ -68,12 +74,15 @@ def size_and_classes(config: ml_collections.ConfigDict) -> tuple[int, int]:
   if data.source == "tfds":
     from byol_jax.data import tfds_source
 
-    return tfds_source.size_and_classes(
+    num_images, num_classes = tfds_source.size_and_classes(
       data.tfds_name, data.train_split, data.data_dir, data.labelled
     )
-  train = _open_train(data)
-  num_classes = len(train.class_names) if data.labelled else 0
-  return sources.size(train), num_classes
+  else:
+    train = _open_train(data)
+    num_images = sources.size(train)
+    num_classes = len(train.class_names) if data.labelled else 0
+  _check_count(data.train_images, num_images)
+  return data.train_images or num_images, num_classes
 
 
 def train_batches(
@@ -151,6 +160,21 @@ def reader(seed: int, batch_size: int) -> sources.Reader:
     batch_size: images a step, all hosts together.
   """
   return sources.Reader(seed, batch_size, parallel.host(), parallel.num_hosts())
+
+
+def _some(source: sources.Source, count: int) -> sources.Source:
+  """The same pictures for every seed, so that runs can be compared."""
+  size = sources.size(source)
+  _check_count(count, size)
+  chosen = np.random.default_rng(0).permutation(size)[:count]
+  return selection.select(source, np.sort(chosen))
+
+
+def _check_count(count: int, size: int) -> None:
+  if count > size:
+    raise ValueError(
+      f"data.train_images={count} is more than the {size} training pictures."
+    )
 
 
 def _open_train(data) -> sources.Source:

@@ -39,11 +39,13 @@ def get_config(preset: str = "1000") -> ml_collections.ConfigDict:
   config.data.train_prefix = ""
   config.data.test_prefix = ""
   config.data.labelled = True
+  config.data.train_images = 0  # A fixed choice of so many; 0: all.
   config.data.corrupt = "fatal"
   config.data.image_px = 32
   config.data.views = "device"  # The host crops, the device does the colours.
 
   config.augment = ml_collections.ConfigDict()
+  config.augment.set = "baseline"  # Or one of augment/sets.py.
   config.augment.view1 = _view(blur=0.0, solarize=0.0)
   config.augment.view2 = _view(blur=0.0, solarize=0.2)
 
@@ -52,19 +54,37 @@ def get_config(preset: str = "1000") -> ml_collections.ConfigDict:
   config.network.width_multiplier = 1
   config.network.stem = "cifar"
   config.network.zero_init_last_scale = False
+  config.network.encoder_norm = "batch"  # Or layer, group, none, affine.
+  config.network.norm_groups = 16  # Of group norms.
+  config.network.weight_standardization = False  # Of encoder and heads.
   config.network.projector_hidden = (4096,)
   config.network.predictor_hidden = (4096,)
   config.network.projection_dim = 256
+  config.network.projector_norm = "batch"  # Or layer, group, none, affine.
+  config.network.predictor_norm = "batch"
+  config.network.projector_output_norm = False  # Also after the last layer.
+  config.network.head_bias = False  # Of the heads' last layers.
+  config.network.predictor = "mlp"  # Or none, or least_squares.
   config.network.norm_decay = 0.9
   config.network.norm_epsilon = 1e-5
   # Of the training pictures.
   config.network.mean_rgb = (0.4914, 0.4822, 0.4465)
   config.network.std_rgb = (0.2470, 0.2435, 0.2616)
 
+  config.objective = ml_collections.ConfigDict()
+  config.objective.negative_weight = 0.0  # beta: 0 is BYOL, 1 is InfoNCE.
+  config.objective.temperature = 0.1  # alpha, of the negatives.
+  config.objective.negatives = "batch"  # Or "queue".
+  config.objective.queue_size = 65_536
+  config.objective.normalization = "l2"  # Or layer, batch, none.
+  config.objective.symmetric = True  # Each view predicts the other.
+  config.objective.scale = 1.0  # Factor on the loss.
+
   config.training = ml_collections.ConfigDict()
   config.training.batch_size = 256  # Images a step, all devices together.
   config.training.num_epochs = 1000.0
   config.training.warmup_epochs = 10.0
+  config.training.schedule_epochs = 0.0  # Of the rate's cosine; 0: the run's.
   config.training.micro_batches = 1  # Parts of a batch, one after the other.
 
   config.optimizer = ml_collections.ConfigDict()
@@ -74,8 +94,12 @@ def get_config(preset: str = "1000") -> ml_collections.ConfigDict:
   config.optimizer.momentum = 0.9
   config.optimizer.trust_coefficient = 0.02
   config.optimizer.clip_trust = True
+  config.optimizer.projector_multiplier = 1.0  # Of its learning rate.
+  config.optimizer.predictor_multiplier = 1.0
 
   config.target = ml_collections.ConfigDict()
+  # Or stop_gradient or online (no second network), or fixed (as drawn).
+  config.target.kind = "moving_average"
   config.target.base_decay = 0.99
   config.target.constant = False  # It rises to 1, a cosine.
 

@@ -31,11 +31,13 @@ def get_config(preset: str = "") -> ml_collections.ConfigDict:
   config.data.train_prefix = ""
   config.data.test_prefix = ""
   config.data.labelled = True
+  config.data.train_images = 0  # A fixed choice of so many; 0: all.
   config.data.corrupt = "fatal"
   config.data.image_px = 16  # Of patches of 32: small maps are what is fast.
   config.data.views = "memory"  # All work on the device, no TensorFlow.
 
   config.augment = ml_collections.ConfigDict()
+  config.augment.set = "baseline"  # Or one of augment/sets.py.
   # Both views alike: weak colours, since colour tells photographs apart, and no
   # blur, which leaves too little to see at this size.
   config.augment.view1 = _view()
@@ -46,18 +48,36 @@ def get_config(preset: str = "") -> ml_collections.ConfigDict:
   config.network.width_multiplier = 1
   config.network.stem = "cifar"
   config.network.zero_init_last_scale = False
+  config.network.encoder_norm = "batch"  # Or layer, group, none, affine.
+  config.network.norm_groups = 16  # Of group norms.
+  config.network.weight_standardization = False  # Of encoder and heads.
   config.network.projector_hidden = (256,)
   config.network.predictor_hidden = (256,)
   config.network.projection_dim = 64
+  config.network.projector_norm = "batch"  # Or layer, group, none, affine.
+  config.network.predictor_norm = "batch"
+  config.network.projector_output_norm = False  # Also after the last layer.
+  config.network.head_bias = False  # Of the heads' last layers.
+  config.network.predictor = "mlp"  # Or none, or least_squares.
   config.network.norm_decay = 0.9
   config.network.norm_epsilon = 1e-5
   config.network.mean_rgb = (0.485, 0.456, 0.406)
   config.network.std_rgb = (0.229, 0.224, 0.225)
 
+  config.objective = ml_collections.ConfigDict()
+  config.objective.negative_weight = 0.0  # beta: 0 is BYOL, 1 is InfoNCE.
+  config.objective.temperature = 0.1  # alpha, of the negatives.
+  config.objective.negatives = "batch"  # Or "queue".
+  config.objective.queue_size = 65_536
+  config.objective.normalization = "l2"  # Or layer, batch, none.
+  config.objective.symmetric = True  # Each view predicts the other.
+  config.objective.scale = 1.0  # Factor on the loss.
+
   config.training = ml_collections.ConfigDict()
   config.training.batch_size = 128  # Images a step, all devices together.
   config.training.num_epochs = 40.0
   config.training.warmup_epochs = 1.0
+  config.training.schedule_epochs = 0.0  # Of the rate's cosine; 0: the run's.
   config.training.micro_batches = 1  # Parts of a batch, one after the other.
 
   config.optimizer = ml_collections.ConfigDict()
@@ -67,8 +87,12 @@ def get_config(preset: str = "") -> ml_collections.ConfigDict:
   config.optimizer.momentum = 0.9
   config.optimizer.trust_coefficient = 1e-3
   config.optimizer.clip_trust = False
+  config.optimizer.projector_multiplier = 1.0  # Of its learning rate.
+  config.optimizer.predictor_multiplier = 1.0
 
   config.target = ml_collections.ConfigDict()
+  # Or stop_gradient or online (no second network), or fixed (as drawn).
+  config.target.kind = "moving_average"
   config.target.base_decay = 0.98
   config.target.constant = False  # It rises to 1, a cosine.
 

@@ -188,6 +188,9 @@ def _random_network() -> ml_collections.ConfigDict:
   network.width_multiplier = 1
   network.stem = "imagenet"
   network.zero_init_last_scale = False
+  network.encoder_norm = "batch"
+  network.norm_groups = 16
+  network.weight_standardization = False
   network.norm_decay = 0.9
   network.norm_epsilon = 1e-5
   network.mean_rgb = (0.485, 0.456, 0.406)
