@@ -28,7 +28,7 @@ class Row(NamedTuple):
       quoted. A value may be `Times`.
     evaluation: changes of every evaluation of this row.
     encoder: "trained", "random" (no pretraining) or "pixels".
-    at: by name of a scale, `changes` there instead.
+    at: by name of a scale, `changes` there instead; None: not run there.
     x: the number that a curve is drawn over, None for bars.
   """
 
@@ -36,7 +36,7 @@ class Row(NamedTuple):
   changes: Changes | None
   evaluation: Changes = _NONE
   encoder: str = "trained"
-  at: Mapping[str, Changes] = _NONE
+  at: Mapping[str, Changes | None] = _NONE
   x: float | None = None
 
 
@@ -47,7 +47,7 @@ class Column(NamedTuple):
     name: key of the row's `values` in the paper's table.
     title: for people.
     evaluation: name of one of the scale's evaluations.
-    score: key of the `scores` in its results.json.
+    score: key of the `scores` in its results.json; "" for its `metric`.
     changes: of the pretraining config, on top of the row's.
     encoder: "" for the row's own.
   """
@@ -73,6 +73,8 @@ class Experiment(NamedTuple):
     seeds: of the runs.
     axis: what `Row.x` is, for a figure.
     missing: by name of a scale, why it cannot be run there.
+    baseline: name of the row that each row is shown as a difference to; "" for
+      the scores themselves.
   """
 
   name: str
@@ -84,3 +86,4 @@ class Experiment(NamedTuple):
   seeds: tuple[int, ...] = (0, 1, 2)
   axis: str = ""
   missing: Mapping[str, str] = _NONE
+  baseline: str = ""

@@ -1,0 +1,244 @@
+"""The three scales of the experiments: the same rows, other data and sizes."""
+
+import pathlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from byol_jax.data import benchmark_sets
+from experiments import declare
+
+_EVAL = "configs/eval"
+
+
+class Recipe(NamedTuple):
+  """A config, and what is changed in it.
+
+  Attributes:
+    config: file of configs/, with `:preset` where it has presets.
+    changes: by dotted key.
+  """
+
+  config: str
+  changes: declare.Changes = MappingProxyType({})
+
+
+class Scale(NamedTuple):
+  """Where an experiment is run.
+
+  Attributes:
+    name: as `--scale` has it.
+    about: data, network and device, for people.
+    bases: pretraining by name: "ablation", "main", "stl10".
+    evaluations: by name, as `declare.Column.evaluation` has it.
+    folder: whether `--data` is a folder of pictures; else TFDS's.
+  """
+
+  name: str
+  about: str
+  bases: Mapping[str, Recipe]
+  evaluations: Mapping[str, Recipe]
+  folder: bool
+
+
+def _transfer() -> dict[str, Recipe]:
+  """Each set of Table 3, by each of its protocols."""
+  found = {}
+  for name in benchmark_sets.SETS:
+    one = {"data.sets": (name,)}
+    found |= {
+      f"transfer_linear_{name}": Recipe(f"{_EVAL}/logistic.py:{name}"),
+      f"transfer_finetune_{name}": Recipe(f"{_EVAL}/finetune.py:transfer", one),
+      f"transfer_random_{name}": Recipe(
+        f"{_EVAL}/finetune.py:transfer_random", one
+      ),
+    }
+  return found
+
+
+def _paper() -> Scale:
+  places = {
+    "data.tfds_name": "places365_small",
+    "data.train_split": "train[:99%]",
+    "data.valid_split": "train[99%:]",
+  }
+  # The blog fits on one half of STL-10's test part and scores on the other.
+  halves = {
+    "data.source": "tfds",
+    "data.tfds_name": "stl10",
+    "data.train_split": "test[:50%]",
+    "data.test_split": "test[50%:]",
+  }
+  names = ("1percent", "10percent", "100percent")
+  return Scale(
+    name="paper",
+    about="ImageNet, ResNet-50, as in the paper; a TPU pod",
+    bases={
+      "ablation": Recipe("configs/imagenet.py:300"),
+      "main": Recipe("configs/imagenet.py:1000"),
+      "stl10": Recipe("configs/stl10.py"),
+    },
+    evaluations={
+      "linear": Recipe(f"{_EVAL}/linear.py"),
+      "linear_regularized": Recipe(f"{_EVAL}/linear.py:regularized"),
+      "linear_places365": Recipe(f"{_EVAL}/linear.py", places),
+      "stl10_halves": Recipe(f"{_EVAL}/logistic.py:own", halves),
+      "knn": Recipe(f"{_EVAL}/knn.py"),
+      **{f"finetune_{x}": Recipe(f"{_EVAL}/finetune.py:{x}") for x in names},
+      **{
+        f"supervised_{x}": Recipe(f"{_EVAL}/supervised.py:{x}") for x in names
+      },
+      **_transfer(),
+    },
+    folder=False,
+  )
+
+
+# Where CIFAR-10 stands in for ImageNet.
+_CIFAR = {
+  "data.source": "tfds",
+  "data.tfds_name": "cifar10",
+  "data.train_split": "train",
+  "data.valid_split": "",
+  "data.test_split": "test",
+  "data.views": "memory",
+  "evaluation.crop_share": 1.0,
+}
+_HELD_OUT = {"data.hold_out": "balanced", "data.hold_out_share": 0.1}
+
+
+def _classify(preset: str, **changes: Any) -> Recipe:
+  """A protocol of classify.py on CIFAR-10."""
+  own = {"training.batch_size": 256, "evaluation.batch_size": 1000}
+  return Recipe(f"{_EVAL}/{preset}", {**_CIFAR, **_HELD_OUT, **own, **changes})
+
+
+def _shares(file: str, preset: str, **changes: Any) -> dict[str, Recipe]:
+  """The protocols of Table 2, with a share of each class."""
+  shares = {"1percent": 0.01, "10percent": 0.1, "100percent": 1.0}
+  return {
+    f"{file}_{name}": _classify(
+      f"{file}.py:{preset}", **{"data.train_share": share, **changes}
+    )
+    for name, share in shares.items()
+  }
+
+
+def _gpu() -> Scale:
+  # Features once: with new crops in each epoch it is the longer part of a run.
+  once = {"augment.kind": "none"}
+  short = {"training.num_epochs": (30.0,)}
+  base = "configs/cifar10.py"
+  return Scale(
+    name="gpu",
+    about="CIFAR-10, ResNet-18, 100 epochs (main: 400); one GPU",
+    bases={
+      "ablation": Recipe(base, {"training.num_epochs": 100.0}),
+      "main": Recipe(base, {"training.num_epochs": 400.0}),
+      "stl10": Recipe(
+        base,
+        {
+          "training.num_epochs": 10.0,
+          "training.warmup_epochs": 0.0,
+          "optimizer.name": "sgd",
+          "optimizer.base_learning_rate": 0.03,
+          "optimizer.weight_decay": 4e-4,
+          "target.base_decay": 0.996,
+          "target.constant": True,
+          "network.projector_hidden": (512,),
+          "network.predictor_hidden": (512,),
+          "network.projection_dim": 128,
+        },
+      ),
+    },
+    evaluations={
+      "linear": _classify("linear.py", **once),
+      "linear_regularized": _classify("linear.py:regularized", **once),
+      "stl10_halves": _classify("linear.py", **once),
+      "knn": Recipe(f"{_EVAL}/knn.py", _CIFAR),
+      **_shares("finetune", "100percent"),
+      **_shares("supervised", "100percent", **short),
+      **_transfer(),
+    },
+    folder=True,
+  )
+
+
+def _desk() -> Scale:
+  # 10,000 pictures fit within seconds, and all test pictures are scored.
+  share = {"data.train_share": 0.2, "evaluation.batch_size": 1000}
+  logistic = Recipe(
+    f"{_EVAL}/logistic.py:own",
+    {
+      **_CIFAR,
+      **share,
+      # Few enough for two cores; the best one lies inside.
+      "logistic.strengths": (1e-2, 1e4),
+      "logistic.num_strengths": 7,
+    },
+  )
+  short = {"training.num_epochs": (10.0,), "training.batch_size": 128}
+  rates = {"optimizer.learning_rates": (0.02, 0.1)}
+  base = "configs/cifar10.py:desk"
+  return Scale(
+    name="desk",
+    about="CIFAR-10, a small network; two CPU cores",
+    bases={
+      "ablation": Recipe(base),
+      "main": Recipe(base),
+      "stl10": Recipe(base, {"optimizer.name": "sgd"}),
+    },
+    evaluations={
+      "linear": logistic,
+      "linear_regularized": _classify(
+        "linear.py:regularized", **{"augment.kind": "none"}
+      ),
+      "stl10_halves": logistic,
+      "knn": Recipe(f"{_EVAL}/knn.py", {**_CIFAR, **share}),
+      **_shares("finetune", "100percent", **short, **rates),
+      **_shares("supervised", "100percent", **short),
+    },
+    folder=True,
+  )
+
+
+SCALES: Mapping[str, Scale] = {
+  scale.name: scale for scale in (_paper(), _gpu(), _desk())
+}
+
+
+def location(scale: Scale, data: str, is_evaluation: bool) -> dict[str, Any]:
+  """Settings that say where the pictures lie; no run is another for them.
+
+  Args:
+    scale: of the experiment.
+    data: the value of `--data`; "" is where TFDS keeps its data.
+    is_evaluation: or else pretraining.
+
+  Raises:
+    ValueError: the folder lacks train or test.
+  """
+  if not data:
+    return {}
+  if not scale.folder:
+    return {"data.data_dir": data}
+  found: dict[str, Any] = {"data.source": "folder", "data.views": "memory"}
+  for part in ("train", "test"):
+    found[f"data.{part}_path"] = _path(data, part)
+    found[f"data.{part}_prefix"] = _prefix(found[f"data.{part}_path"], part)
+  # TFDS's splits mean nothing there; evaluations refuse some of them.
+  return found if not is_evaluation else {**found, "data.tfds_name": ""}
+
+
+def _path(data: str, part: str) -> str:
+  """The folder or archive of one part."""
+  names = (part, f"{part}.tar", f"{part}.tar.gz")
+  for path in (pathlib.Path(data) / name for name in names):
+    if path.exists():
+      return str(path)
+  raise ValueError(f"--data={data} holds none of {', '.join(names)}.")
+
+
+def _prefix(path: str, part: str) -> str:
+  """Members of an archive begin with the name of the part."""
+  return "" if pathlib.Path(path).is_dir() else part
