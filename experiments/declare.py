@@ -30,6 +30,7 @@ class Row(NamedTuple):
     encoder: "trained", "random" (no pretraining) or "pixels".
     at: by name of a scale, `changes` there instead; None: not run there.
     x: the number that a curve is drawn over, None for bars.
+    missing: by name of a scale, why it cannot be run there.
   """
 
   name: str
@@ -38,6 +39,7 @@ class Row(NamedTuple):
   encoder: str = "trained"
   at: Mapping[str, Changes | None] = _NONE
   x: float | None = None
+  missing: Mapping[str, str] = _NONE
 
 
 class Column(NamedTuple):
@@ -50,6 +52,7 @@ class Column(NamedTuple):
     score: key of the `scores` in its results.json; "" for its `metric`.
     changes: of the pretraining config, on top of the row's.
     encoder: "" for the row's own.
+    at: by name of a scale, `changes` there instead.
   """
 
   name: str
@@ -58,6 +61,7 @@ class Column(NamedTuple):
   score: str = "top1"
   changes: Changes = _NONE
   encoder: str = ""
+  at: Mapping[str, Changes] = _NONE
 
 
 class Experiment(NamedTuple):
