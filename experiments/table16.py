@@ -1,0 +1,60 @@
+"""Table 16: BYOL and SimCLR with smaller batches.
+
+python -m experiments.table16 --scale=desk
+
+Paper: gradients are averaged over N parts of 4096 / N pictures, then one step
+of the optimizer and of the target; nothing else changes, so only batch norm and
+SimCLR's negatives see the smaller batch. Elsewhere N parts of the base's batch.
+"""
+
+from experiments import runner
+from experiments.declare import Column, Experiment, Row
+from experiments.methods import SIMCLR_ELSEWHERE, SIMCLR_ORIGINAL
+
+_BATCHES = (4096, 2048, 1024, 512, 256, 128, 64)
+_MOST_PARTS = 16  # Of the small scales' 256 pictures; two views of 16 remain.
+_TOO_FEW = "Parts of the small batch would have fewer than 16 pictures."
+
+
+def _row(batch: int) -> Row:
+  parts = _BATCHES[0] // batch
+  scales = ("gpu", "desk") if parts > _MOST_PARTS else ()
+  return Row(
+    str(batch),
+    {"training.micro_batches": parts},
+    x=batch,
+    missing=dict.fromkeys(scales, _TOO_FEW),
+  )
+
+
+ROWS = tuple(_row(batch) for batch in _BATCHES)
+
+
+def columns(score: str, title: str) -> tuple[Column, Column]:
+  """BYOL and SimCLR (repro), by one score."""
+  return (
+    Column(f"byol_{score}", f"BYOL {title}", score=score),
+    Column(
+      f"simclr_repro_{score}",
+      f"SimCLR {title}",
+      score=score,
+      changes=SIMCLR_ORIGINAL,
+      at=SIMCLR_ELSEWHERE,
+    ),
+  )
+
+
+EXPERIMENTS = (
+  Experiment(
+    name="table16",
+    paper="table16",
+    title="Batch size",
+    base="ablation",
+    columns=columns("top1", "top-1") + columns("top5", "top-5"),
+    rows=ROWS,
+    axis="pictures in a part (of 4096)",
+  ),
+)
+
+if __name__ == "__main__":
+  runner.main(EXPERIMENTS)
