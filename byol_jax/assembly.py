@@ -7,7 +7,15 @@ import jax.numpy as jnp
 import ml_collections
 import optax
 
-from byol_jax import byol, loop, optimizers, parallel, schedules
+from byol_jax import (
+  byol,
+  loop,
+  loss,
+  objectives,
+  optimizers,
+  parallel,
+  schedules,
+)
 from byol_jax.networks import network
 
 # Base learning rates count per so many images (paper, "Optimization").
@@ -20,11 +28,13 @@ class Durations(NamedTuple):
   Attributes:
     num_steps: of the whole run, epochs * images // batch as in the released
       code, whose epochs count the pictures that the last batch drops.
+    num_schedule_steps: that the learning rate needs to reach 0.
     num_warmup_steps: of the learning rate.
     peak_rate: learning rate after the warm-up.
   """
 
   num_steps: int
+  num_schedule_steps: int
   num_warmup_steps: int
   peak_rate: float
 
@@ -34,6 +44,16 @@ def network_spec(
 ) -> network.Spec:
   """Shape of the network, as plain values."""
   return network.Spec(num_classes=num_classes, **config.network)
+
+
+def settings(config: ml_collections.ConfigDict) -> loss.Settings:
+  """Which member of the family of algorithms."""
+  return loss.Settings(
+    objective=objectives.Objective(**config.objective),
+    predictor=config.network.predictor,
+    target=config.target.kind,
+    num_micro_batches=config.training.micro_batches,
+  )
 
 
 def durations(config: ml_collections.ConfigDict, num_images: int) -> Durations:
@@ -59,7 +79,13 @@ def durations(config: ml_collections.ConfigDict, num_images: int) -> Durations:
     )
   scale = training.batch_size / _RATE_UNIT
   peak_rate = config.optimizer.base_learning_rate * scale
-  return Durations(num_steps, warmup, peak_rate)
+  schedule_epochs = training.schedule_epochs or training.num_epochs
+  return Durations(
+    num_steps=num_steps,
+    num_schedule_steps=int(schedule_epochs * num_images // training.batch_size),
+    num_warmup_steps=warmup,
+    peak_rate=peak_rate,
+  )
 
 
 def plan(config: ml_collections.ConfigDict, num_images: int) -> loop.Plan:
@@ -83,19 +109,35 @@ def make_schedules(
   config: ml_collections.ConfigDict, lengths: Durations
 ) -> byol.Schedules:
   """Learning rate and target decay."""
-  decay = schedules.target_decay(config.target.base_decay, lengths.num_steps)
-  if config.target.constant:
-    decay = optax.constant_schedule(config.target.base_decay)
   rate = schedules.learning_rate(
-    lengths.peak_rate, lengths.num_steps, lengths.num_warmup_steps
+    lengths.peak_rate, lengths.num_schedule_steps, lengths.num_warmup_steps
   )
-  return byol.Schedules(rate, decay)
+  return byol.Schedules(rate, _target_decay(config, lengths.num_steps))
+
+
+def _target_decay(config, num_steps: int) -> optax.Schedule:
+  """The share of the old target that a step keeps, whatever the target is."""
+  if config.target.kind == "moving_average":
+    if config.target.constant:
+      return optax.constant_schedule(config.target.base_decay)
+    return schedules.target_decay(config.target.base_decay, num_steps)
+  return optax.constant_schedule(float(config.target.kind == "fixed"))
 
 
 def make_optimizer(
   config: ml_collections.ConfigDict, learning_rate: optax.Schedule
 ) -> optax.GradientTransformation:
-  """LARS, SGD or AdamW."""
+  """LARS, SGD or AdamW, with the multipliers of the heads."""
+  return optimizers.with_multipliers(
+    _plain_optimizer(config, learning_rate),
+    {
+      "projector": config.optimizer.projector_multiplier,
+      "predictor": config.optimizer.predictor_multiplier,
+    },
+  )
+
+
+def _plain_optimizer(config, learning_rate: optax.Schedule):
   optimizer = config.optimizer
   if optimizer.name == "lars":
     return optimizers.lars(
@@ -129,7 +171,9 @@ def state_shapes(
   px = config.data.image_px
   return jax.eval_shape(
     parallel.one_device(
-      lambda x: byol.init_state(net, optimizer, jax.random.key(0), x)
+      lambda x: byol.init_state(
+        net, optimizer, jax.random.key(0), x, settings(config)
+      )
     ),
     jax.ShapeDtypeStruct((2, px, px, 3), jnp.float32),
   )

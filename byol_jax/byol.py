@@ -1,4 +1,4 @@
-"""The algorithm (paper, "Description of BYOL"), pure: state, loss, update."""
+"""The algorithm (paper, "Description of BYOL"), pure: state and update."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from byol_jax import metrics, objectives
+from byol_jax import loss, objectives
 from byol_jax.networks import network
 from byol_jax.parallel import AXIS
 from byol_jax.types import Batch, Metrics, Variables
@@ -22,13 +22,16 @@ class State(NamedTuple):
     online: theta, and the averages of its batch norms.
     target: xi, and the averages of its own batch norms. It has the online
       network's names; predictor and classifier are averaged along but unused.
+      Empty where the online network is its own target.
     opt_state: optax state of `online.params`.
+    queue: [queue_size, dim] earlier target projections of length 1; () without.
   """
 
   step: chex.Array
   online: Variables
   target: Variables
   opt_state: optax.OptState
+  queue: chex.Array | tuple[()] = ()
 
 
 Update = Callable[[State, Batch, chex.PRNGKey], tuple[State, Metrics]]
@@ -51,6 +54,7 @@ def init_state(
   optimizer: optax.GradientTransformation,
   key: chex.PRNGKey,
   images: chex.Array,
+  settings: loss.Settings = loss.BYOL,
 ) -> State:
   """Draws online and target network, independently as in the released code.
 
@@ -61,17 +65,30 @@ def init_state(
     images: [batch, height, width, 3] in [0, 1], a first batch: until the first
       update the batch norms' averages are its statistics, which makes the
       untrained network usable.
+    settings: of the algorithm.
 
   Returns:
     The state at step 0.
   """
   online_key, target_key = jax.random.split(key)
   online = net.init(online_key, images)
+  target = Variables(params={}, stats={})
+  if settings.has_target:
+    target = net.init(target_key, images)
+  queue = ()
+  if settings.objective.has_queue:
+    outputs, _ = jax.eval_shape(lambda: net.apply(online, images, True))
+    shape = (settings.objective.queue_size, outputs.projection.shape[-1])
+    # Directions at random until there are projections (MoCo).
+    queue = objectives.unit(
+      jax.random.normal(jax.random.fold_in(key, 2), shape)
+    )
   return State(
     step=jnp.zeros([], jnp.int32),
     online=online,
-    target=net.init(target_key, images),
+    target=target,
     opt_state=optimizer.init(online.params),
+    queue=queue,
   )
 
 
@@ -79,7 +96,7 @@ def make_update(
   net: network.Network,
   optimizer: optax.GradientTransformation,
   schedules: Schedules,
-  num_micro_batches: int = 1,
+  settings: loss.Settings = loss.BYOL,
 ) -> Update:
   """Builds one training step, a pure function for every device.
 
@@ -87,34 +104,36 @@ def make_update(
     net: online and target network.
     optimizer: of the online parameters.
     schedules: learning rate and target decay.
-    num_micro_batches: gradients are averaged over so many parts of the batch,
-      one after the other, before the one optimizer and target step; batch
-      statistics see one part only (paper, "Batch size").
+    settings: of the algorithm.
 
   Returns:
     update(state, batch, key) to (state, metrics), to be run under `parallel`.
     The batch has `view1` and `view2`, [batch, height, width, 3] float32 in
     [0, 1], and may have `labels`, [batch] int32. The key is not used: all of
-    BYOL's randomness is in the views.
+    the randomness is in the views.
   """
-  grad_fn = jax.grad(_make_loss_fn(net), has_aux=True)
+  grad_fn = jax.grad(loss.make_loss_fn(net, settings), has_aux=True)
 
   def update(state, batch, key):
     del key
-    grads, (stats, logs) = _accumulate(grad_fn, state, batch, num_micro_batches)
+    grads, (stats, keys, logs) = _accumulate(
+      grad_fn, state, batch, settings.num_micro_batches
+    )
     grads, logs = jax.lax.pmean((grads, logs), AXIS)
     updates, opt_state = optimizer.update(
       grads, state.opt_state, state.online.params
     )
     params = optax.apply_updates(state.online.params, updates)
     decay = schedules.target_decay(state.step)
+    target = state.target.params
+    if settings.target == "moving_average":
+      target = moving_average(target, params, decay)
     new_state = State(
       step=state.step + 1,
       online=Variables(params, stats.online),
-      target=Variables(
-        moving_average(state.target.params, params, decay), stats.target
-      ),
+      target=Variables(target, stats.target),
       opt_state=opt_state,
+      queue=_enqueue(state.queue, keys, state.step),
     )
     rate = schedules.learning_rate(state.step)
     return new_state, {**logs, "learning_rate": rate, "target_decay": decay}
@@ -129,75 +148,35 @@ def moving_average(
   return jax.tree.map(lambda x, y: x + (1.0 - decay) * (y - x), old, new)
 
 
-class _Stats(NamedTuple):
-  """Batch-norm averages of both networks."""
-
-  online: chex.ArrayTree
-  target: chex.ArrayTree
-
-
-def _make_loss_fn(net: network.Network) -> Callable:
-  """The loss of online parameters, with new averages and logs beside it."""
-
-  def both_views(params, stats, batch):
-    # One call per view: batch statistics are a view's own.
-    out1, stats = net.apply(Variables(params, stats), batch["view1"], True)
-    out2, stats = net.apply(Variables(params, stats), batch["view2"], True)
-    return out1, out2, stats
-
-  def loss_fn(params, stats, target_params, batch):
-    online1, online2, online_stats = both_views(params, stats.online, batch)
-    target1, target2, target_stats = both_views(
-      target_params, stats.target, batch
-    )
-    loss = jnp.mean(
-      objectives.regression_loss(online1.prediction, target2.projection)
-      + objectives.regression_loss(online2.prediction, target1.projection)
-    )
-    logs = metrics.collapse_statistics(
-      objectives.unit(online1.projection),
-      objectives.unit(online2.projection),
-      AXIS,
-    )
-    logs["regression_loss"] = loss
-    if "labels" in batch:
-      scores = _classify(online1.logits, batch["labels"])
-      loss = loss + scores["classification_loss"]
-      logs.update(scores)
-    return loss, (_Stats(online_stats, target_stats), {**logs, "loss": loss})
-
-  return loss_fn
-
-
-def _classify(logits: chex.Array, labels: chex.Array) -> Metrics:
-  """Loss and training accuracies of the online classifier."""
-  return {
-    "classification_loss": jnp.mean(
-      objectives.classification_loss(logits, labels)
-    ),
-    "train_top1": jnp.mean(metrics.in_top_k(logits, labels, 1)),
-    "train_top5": jnp.mean(metrics.in_top_k(logits, labels, 5)),
-  }
-
-
 def _accumulate(grad_fn, state, batch, num_micro_batches):
-  """Gradients, averages and logs, over one or many parts of the batch."""
-  params, stats = (
-    state.online.params,
-    _Stats(state.online.stats, state.target.stats),
-  )
+  """Gradients, averages, keys and logs, over one or many parts of the batch."""
+  params = state.online.params
+  stats = loss.Stats(state.online.stats, state.target.stats)
   if num_micro_batches == 1:
-    return grad_fn(params, stats, state.target.params, batch)
+    return grad_fn(params, stats, (state.target.params, state.queue), batch)
   parts = jax.tree.map(
     lambda x: x.reshape(num_micro_batches, -1, *x.shape[1:]), dict(batch)
   )
 
   def one_part(carry, part):
     stats, total = carry
-    grads, (stats, logs) = grad_fn(params, stats, state.target.params, part)
-    return (stats, jax.tree.map(jnp.add, total, grads)), logs
+    grads, (stats, keys, logs) = grad_fn(
+      params, stats, (state.target.params, state.queue), part
+    )
+    return (stats, jax.tree.map(jnp.add, total, grads)), (keys, logs)
 
   zeros = jax.tree.map(jnp.zeros_like, params)
-  (stats, total), logs = jax.lax.scan(one_part, (stats, zeros), parts)
+  (stats, total), (keys, logs) = jax.lax.scan(one_part, (stats, zeros), parts)
   grads = jax.tree.map(lambda x: x / num_micro_batches, total)
-  return grads, (stats, jax.tree.map(jnp.mean, logs))
+  keys = jax.tree.map(lambda x: x.reshape(-1, x.shape[-1]), keys)
+  return grads, (stats, keys, jax.tree.map(jnp.mean, logs))
+
+
+def _enqueue(queue, keys, step):
+  """Overwrites the oldest projections by this step's, of all devices."""
+  if not keys:
+    return queue
+  new = jax.lax.all_gather(jnp.concatenate(keys), AXIS, tiled=True)
+  # Not step * rows % size, which a long run takes past an int32.
+  start = step % (len(queue) // len(new)) * len(new)
+  return jax.lax.dynamic_update_slice_in_dim(queue, new, start, axis=0)

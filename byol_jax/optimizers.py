@@ -1,5 +1,7 @@
 """LARS as the authors apply it, and which parameters it leaves alone."""
 
+from collections.abc import Mapping
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -114,6 +116,37 @@ def adamw(
 ) -> optax.GradientTransformation:
   """AdamW that spares biases and norms from weight decay."""
   return optax.adamw(learning_rate, weight_decay=weight_decay, mask=decayed)
+
+
+def with_multipliers(
+  optimizer: optax.GradientTransformation, multipliers: Mapping[str, float]
+) -> optax.GradientTransformation:
+  """Multiplies the learning rate of some modules.
+
+  Source: paper, "Near-optimal predictor" (Tables 21 and 22).
+
+  Args:
+    optimizer: whose updates are multiplied.
+    multipliers: by the first part of the module's name, such as "predictor"; 0
+      keeps the module as it was drawn.
+
+  Returns:
+    An optax transformation; with nothing but ones `optimizer` itself.
+  """
+  if all(factor == 1.0 for factor in multipliers.values()):
+    return optimizer
+
+  def scale(updates, params):
+    del params
+    factors = {
+      module: multipliers.get(module.split("/")[0], 1.0) for module in updates
+    }
+    return {
+      module: {name: factors[module] * x for name, x in leaves.items()}
+      for module, leaves in updates.items()
+    }
+
+  return optax.chain(optimizer, optax.stateless(scale))
 
 
 def _clipped_trust_ratio(

@@ -52,9 +52,8 @@ def make_parts(
   spec = assembly.network_spec(config, num_classes)
   net = network.make_network(spec, parallel.AXIS)
   make_views = views.view_maker(pair.where, pair.policies, pair.image_px)
-  update = byol.make_update(
-    net, optimizer, schedules, config.training.micro_batches
-  )
+  settings = assembly.settings(config)
+  update = byol.make_update(net, optimizer, schedules, settings)
 
   def keys():
     return jax.random.split(jax.random.key(config.seed))
@@ -62,7 +61,7 @@ def make_parts(
   def init(batch):
     init_key, views_key = keys()
     images = make_views(batch, views_key)["view1"]
-    return byol.init_state(net, optimizer, init_key, images)
+    return byol.init_state(net, optimizer, init_key, images, settings)
 
   def step(state, batch):
     _, views_key = keys()

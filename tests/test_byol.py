@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from byol_jax import byol, optimizers, parallel, schedules
+from byol_jax import byol, loss, optimizers, parallel, schedules
 from byol_jax.networks import network
 from byol_jax.types import Variables
 
@@ -206,7 +206,9 @@ def test_micro_batches_average_gradients():
     jax.tree.map(lambda x: np.concatenate([x, x]), batch) for batch in batches
   ]
   update = byol.make_update(SMALL, SMALL_OPTIMIZER, STEEP)
-  halves = byol.make_update(SMALL, SMALL_OPTIMIZER, STEEP, num_micro_batches=2)
+  halves = byol.make_update(
+    SMALL, SMALL_OPTIMIZER, STEEP, loss.Settings(num_micro_batches=2)
+  )
   one, logs = run(update, small_state(), batches, 1)
   two, doubled_logs = run(halves, small_state(), doubled, 1)
   assert_trees_close(two.online.params, one.online.params)
