@@ -162,7 +162,11 @@ def test_no_labels_no_classifier():
 def test_mlp_has_norms_after_hidden_layers_only(hidden):
   forward = hk.transform_with_state(
     lambda x: mlp.MLP(
-      hidden, 8, lambda name, _: hk.BatchNorm(True, True, 0.9, name=name), "p"
+      (*hidden, 8),
+      lambda name, _: hk.BatchNorm(True, True, 0.9, name=name),
+      with_bias=False,
+      output_norm=False,
+      name="p",
     )(x, True)
   )
   params, _ = forward.init(jax.random.key(0), jnp.ones((2, 4)))
@@ -189,3 +193,60 @@ def test_classifier_sends_no_gradient_to_the_encoder():
   result = jax.jit(grads)(images)
   assert np.abs(result["classifier"]["w"]).max() > 0.0
   np.testing.assert_array_equal(result["tiny_res_net/~/initial_conv"]["w"], 0.0)
+
+
+@pytest.mark.parametrize("head", ["projector", "predictor"])
+@pytest.mark.parametrize("kind", ["none", "layer"])
+def test_a_head_has_its_own_norm(head, kind):
+  spec = SPEC._replace(**{f"{head}_norm": kind})
+  params, stats = shapes(spec, 32)
+  assert (f"{head}/batch_norm" in params) == (kind == "layer")
+  other = {"projector": "predictor", "predictor": "projector"}[head]
+  heads = {name.split("/")[0] for name in stats} - {"tiny_res_net"}
+  assert heads == {other}
+
+
+@pytest.mark.parametrize(
+  ("changes", "added"),
+  [
+    (
+      {"head_bias": True},
+      {"projector/linear_1/b": (8,), "predictor/linear_1/b": (8,)},
+    ),
+    (
+      {"projector_output_norm": True},
+      {
+        "projector/batch_norm_1/scale": (1, 8),
+        "projector/batch_norm_1/offset": (1, 8),
+      },
+    ),
+  ],
+)
+def test_setting_of_the_heads_adds_these_parameters_only(changes, added):
+  plain = leaf_shapes(shapes(SPEC, 32))
+  assert leaf_shapes(shapes(SPEC._replace(**changes), 32)) == plain | added
+
+
+def leaf_shapes(variables):
+  return {
+    f"{module}/{name}": leaf.shape
+    for module, leaves in variables.params.items()
+    for name, leaf in leaves.items()
+  }
+
+
+@pytest.mark.parametrize("predictor", ["none", "least_squares"])
+def test_without_predictor_the_prediction_is_the_projection(predictor):
+  spec = SPEC._replace(encoder="one_conv", stem="cifar", predictor=predictor)
+  net = network.make_network(spec, parallel.AXIS)
+
+  @parallel.one_device
+  def run(images):
+    variables = net.init(jax.random.key(0), images)
+    return variables, net.apply(variables, images, True)[0]
+
+  images = jax.random.uniform(jax.random.key(1), (4, 8, 8, 3))
+  variables, outputs = jax.jit(run)(images)
+  assert not [name for name in variables.params if "predictor" in name]
+  assert np.std(outputs.projection) > 0.01
+  np.testing.assert_array_equal(outputs.prediction, outputs.projection)

@@ -8,7 +8,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from byol_jax.networks import mlp, resnet
+from byol_jax.networks import mlp, norms, resnet
 from byol_jax.types import Variables
 
 # Modules of the network that are not the encoder's.
@@ -141,8 +141,7 @@ def make_encoder(spec: EncoderSpec, axis_name: str) -> Network:
   """
 
   def forward(images, is_training):
-    make_norm = _norm_maker(spec, axis_name)
-    y = _encode(spec, make_norm, images, is_training)
+    y = _encode(spec, axis_name, images, is_training)
     return Outputs(y, (), (), ())
 
   return _transform(forward)
@@ -174,13 +173,11 @@ def _transform(function):
 
 
 def _forward(spec, axis_name, images, is_training):
-  make_norm = _norm_maker(spec, axis_name)
-  dim = spec.projection_dim
-  representation = _encode(spec, make_norm, images, is_training)
-  projector = mlp.MLP(spec.projector_hidden, dim, make_norm, "projector")
-  predictor = mlp.MLP(spec.predictor_hidden, dim, make_norm, "predictor")
-  projection = projector(representation, is_training)
-  prediction = predictor(projection, is_training)
+  representation = _encode(spec, axis_name, images, is_training)
+  projection = _projector(spec, axis_name)(representation, is_training)
+  prediction = projection
+  if spec.predictor == "mlp":
+    prediction = _predictor(spec, axis_name)(projection, is_training)
   logits = ()
   if spec.num_classes:
     classifier = hk.Linear(spec.num_classes, name="classifier")
@@ -188,7 +185,7 @@ def _forward(spec, axis_name, images, is_training):
   return Outputs(representation, projection, prediction, logits)
 
 
-def _encode(spec, make_norm, images, is_training):
+def _encode(spec, axis_name, images, is_training):
   """The representation, [batch, channels]."""
   chex.assert_shape(images, (None, None, None, 3))
   encoder = resnet.ResNet(
@@ -196,26 +193,36 @@ def _encode(spec, make_norm, images, is_training):
     spec.width_multiplier,
     spec.stem,
     spec.zero_init_last_scale,
-    make_norm,
+    _norm_maker(spec.encoder_norm, spec, axis_name),
   )
   return encoder(standardize(images, spec), is_training)
 
 
-def _norm_maker(spec, axis_name):
-  """Batch norms as the spec has them, from name and zero start of the scale."""
+def _projector(spec, axis_name):
+  return mlp.MLP(
+    (*spec.projector_hidden, spec.projection_dim),
+    _norm_maker(spec.projector_norm, spec, axis_name),
+    spec.head_bias,
+    spec.projector_output_norm,
+    "projector",
+  )
 
-  def make_norm(name, zero_scale):
-    return hk.BatchNorm(
-      create_scale=True,
-      create_offset=True,
-      decay_rate=spec.norm_decay,
-      eps=spec.norm_epsilon,
-      scale_init=jnp.zeros if zero_scale else jnp.ones,
-      cross_replica_axis=axis_name,
-      name=name,
-    )
 
-  return make_norm
+def _predictor(spec, axis_name):
+  return mlp.MLP(
+    (*spec.predictor_hidden, spec.projection_dim),
+    _norm_maker(spec.predictor_norm, spec, axis_name),
+    spec.head_bias,
+    False,
+    "predictor",
+  )
+
+
+def _norm_maker(kind, spec, axis_name):
+  settings = norms.Settings(
+    spec.norm_groups, spec.norm_decay, spec.norm_epsilon, axis_name
+  )
+  return norms.maker(kind, settings)
 
 
 def standardize(images: chex.Array, spec: Spec | EncoderSpec) -> chex.Array:

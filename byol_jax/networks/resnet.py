@@ -1,12 +1,13 @@
 """ResNet encoders under the released parameter names."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import chex
 import haiku as hk
 import jax
 import jax.numpy as jnp
+
+from byol_jax.networks import norms
 
 
 class Architecture(NamedTuple):
@@ -48,9 +49,6 @@ ARCHITECTURES = {
   "one_conv": Architecture("one_conv", (), (), False, 16),
 }
 
-# Builds a norm from its module name and whether its scale starts at zero.
-MakeNorm = Callable[[str, bool], hk.BatchNorm]
-
 
 class ResNet(hk.Module):
   """Residual network, version 1, stride on the 3x3 convolution.
@@ -66,7 +64,7 @@ class ResNet(hk.Module):
     width_multiplier: int,
     stem: str,
     zero_init_last_scale: bool,
-    make_norm: MakeNorm,
+    make_norm: norms.MakeNorm,
   ):
     """Builds the layers.
 

@@ -1,0 +1,140 @@
+"""What follows a convolution or a hidden layer, whatever its kind."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import chex
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+# Of activations [batch, ..., channels] and whether this is training.
+Norm = Callable[[chex.Array, bool], chex.Array]
+# Builds a norm from its module name and whether its scale starts at zero.
+MakeNorm = Callable[[str, bool], Norm]
+
+
+class Settings(NamedTuple):
+  """Numbers of the norms; each kind takes those that it knows.
+
+  Attributes:
+    groups: of group norm; a divisor of the channels.
+    decay: share of the old batch-norm average that one batch keeps.
+    epsilon: added to the variance.
+    axis_name: mapped axis over which a batch's statistics are averaged.
+  """
+
+  groups: int
+  decay: float
+  epsilon: float
+  axis_name: str
+
+
+def maker(kind: str, settings: Settings) -> MakeNorm:
+  """Chooses the norm.
+
+  Except "none", which has no parameters, each kind has a scale and an offset
+  per channel. Their modules keep the names that batch norms have in the
+  released code, whatever the kind.
+
+  Args:
+    kind: "batch", over batch and positions; "layer", over positions and
+      channels of an example; "group", the same for each group of channels;
+      "affine", as in `Affine`; "none".
+    settings: of whatever kind.
+
+  Returns:
+    A function to be called inside a Haiku module.
+  """
+  make = _KINDS[kind]
+
+  def make_norm(name, zero_scale):
+    return make(settings, jnp.zeros if zero_scale else jnp.ones, name)
+
+  return make_norm
+
+
+class Affine(hk.Module):
+  """A scale and an offset per channel, started from statistics, then trained.
+
+  Source: arXiv 2010.10241, the initialisation without batch statistics: the
+  batch that draws the parameters leaves with the mean and the variance that a
+  batch norm would give it. No later batch has its statistics taken.
+  """
+
+  def __init__(self, settings: Settings, start: Callable, name: str):
+    """Builds the layer.
+
+    Args:
+      settings: of which epsilon and axis name are used.
+      start: from shape and dtype; the scale that a batch norm would start at.
+      name: module name.
+    """
+    super().__init__(name=name)
+    self._settings = settings
+    self._start = start
+
+  def __call__(self, x: chex.Array, is_training: bool) -> chex.Array:
+    """Maps [batch, ..., channels] to the same shape."""
+    del is_training
+
+    def mean(values):
+      local = jnp.mean(values, tuple(range(x.ndim - 1)), keepdims=True)
+      return jax.lax.pmean(local, self._settings.axis_name)
+
+    def init_scale(shape, dtype):
+      variance = mean((x - mean(x)) ** 2) + self._settings.epsilon
+      return self._start(shape, dtype) / jnp.sqrt(variance)
+
+    shape = (1,) * (x.ndim - 1) + x.shape[-1:]
+    scale = hk.get_parameter("scale", shape, x.dtype, init_scale)
+    offset = hk.get_parameter(
+      "offset", shape, x.dtype, lambda *_: -mean(x) * scale
+    )
+    return x * scale + offset
+
+
+def _batch(settings, start, name):
+  return hk.BatchNorm(
+    create_scale=True,
+    create_offset=True,
+    decay_rate=settings.decay,
+    eps=settings.epsilon,
+    scale_init=start,
+    cross_replica_axis=settings.axis_name,
+    name=name,
+  )
+
+
+def _layer(settings, start, name):
+  norm = hk.LayerNorm(
+    axis=slice(1, None),
+    param_axis=-1,
+    create_scale=True,
+    create_offset=True,
+    eps=settings.epsilon,
+    scale_init=start,
+    name=name,
+  )
+  return lambda x, is_training: norm(x)
+
+
+def _group(settings, start, name):
+  norm = hk.GroupNorm(
+    settings.groups, eps=settings.epsilon, scale_init=start, name=name
+  )
+  return lambda x, is_training: norm(x)
+
+
+def _none(settings, start, name):
+  del settings, start, name
+  return lambda x, is_training: x
+
+
+_KINDS = {
+  "batch": _batch,
+  "layer": _layer,
+  "group": _group,
+  "affine": Affine,
+  "none": _none,
+}
