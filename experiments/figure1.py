@@ -1,0 +1,40 @@
+"""Figure 1: top-1 against the number of weights.
+
+python -m experiments.figure1 --scale=paper --print
+
+Paper: the BYOL points are those of Table 1. All others are quoted; table9 runs
+the supervised one that is the paper's own.
+"""
+
+from experiments import encoders, paper, runner
+from experiments.declare import Column, Experiment, Row
+
+_OURS = {
+  "BYOL": (50, 1),
+  "BYOL (2x)": (50, 2),
+  "BYOL (4x)": (50, 4),
+  "BYOL (200-2x)": (200, 2),
+}
+
+
+def _row(name: str) -> Row:
+  if name in _OURS:
+    return encoders.row(name, *_OURS[name])
+  return Row(name, None, x=paper.value("figure1", name, "params_M"))
+
+
+EXPERIMENTS = (
+  Experiment(
+    name="figure1",
+    paper="figure1",
+    title="Linear evaluation against weights",
+    base="main",
+    columns=(Column("top1", "top-1"),),
+    rows=tuple(_row(x["method"]) for x in paper.table("figure1")["rows"]),
+    seeds=(0,),
+    axis="weights (millions, the paper's encoder)",
+  ),
+)
+
+if __name__ == "__main__":
+  runner.main(EXPERIMENTS)
