@@ -6,37 +6,7 @@ import pytest
 
 from byol_jax import parallel
 from byol_jax.networks import mlp, network, resnet
-
-SPEC = network.Spec(
-  encoder="tiny_resnet",
-  width_multiplier=1,
-  stem="imagenet",
-  zero_init_last_scale=False,
-  encoder_norm="batch",
-  norm_groups=16,
-  weight_standardization=False,
-  projector_hidden=(16,),
-  predictor_hidden=(16,),
-  projection_dim=8,
-  projector_norm="batch",
-  predictor_norm="batch",
-  projector_output_norm=False,
-  head_bias=False,
-  predictor="mlp",
-  num_classes=5,
-  norm_decay=0.9,
-  norm_epsilon=1e-5,
-  mean_rgb=(0.485, 0.456, 0.406),
-  std_rgb=(0.229, 0.224, 0.225),
-)
-
-
-def shapes(spec, image_px=64):
-  """Abstract variables: nothing is computed."""
-  net = network.make_network(spec, parallel.AXIS)
-  images = jnp.zeros((2, image_px, image_px, 3))
-  init = parallel.one_device(lambda x: net.init(jax.random.key(0), x))
-  return jax.eval_shape(init, images)
+from tests import tiny_network
 
 
 def num_encoder_params(variables):
@@ -67,13 +37,17 @@ def num_encoder_params(variables):
   ],
 )
 def test_encoder_has_the_published_number_of_parameters(depth, width, millions):
-  spec = SPEC._replace(encoder=f"resnet{depth}", width_multiplier=width)
-  count = num_encoder_params(shapes(spec))
+  spec = tiny_network.SPEC._replace(
+    encoder=f"resnet{depth}", width_multiplier=width
+  )
+  count = num_encoder_params(tiny_network.shapes(spec))
   assert round(count / 1e6, 1) == millions
 
 
 def test_resnet50_has_the_released_names():
-  variables = shapes(SPEC._replace(encoder="resnet50"))
+  variables = tiny_network.shapes(
+    tiny_network.SPEC._replace(encoder="resnet50")
+  )
   params, stats = variables
   assert params["res_net50/~/initial_conv"]["w"].shape == (7, 7, 3, 64)
   block = "res_net50/~/block_group_0/~/block_0/~/"
@@ -120,7 +94,7 @@ def test_resnet_agrees_with_haikus(bottleneck):
 
 
 def test_zero_init_touches_the_last_scale_of_a_block_only():
-  spec = SPEC._replace(zero_init_last_scale=True)
+  spec = tiny_network.SPEC._replace(zero_init_last_scale=True)
   net = network.make_network(spec, parallel.AXIS)
   init = parallel.one_device(lambda x: net.init(jax.random.key(0), x))
   params = jax.jit(init)(jnp.ones((2, 64, 64, 3))).params
@@ -134,8 +108,8 @@ def test_zero_init_touches_the_last_scale_of_a_block_only():
 
 @pytest.mark.parametrize(("stem", "maps"), [("imagenet", 8), ("cifar", 32)])
 def test_stem_sets_the_resolution(stem, maps):
-  spec = SPEC._replace(encoder="resnet8", stem=stem)
-  variables = shapes(spec, 32)
+  spec = tiny_network.SPEC._replace(encoder="resnet8", stem=stem)
+  variables = tiny_network.shapes(spec, 32)
   kernel = variables.params["res_net8/~/initial_conv"]["w"].shape
   assert kernel == ((7, 7, 3, 16) if stem == "imagenet" else (3, 3, 3, 16))
   seen = []
@@ -148,12 +122,12 @@ def test_stem_sets_the_resolution(stem, maps):
     return out
 
   with hk.intercept_methods(watch):
-    shapes(spec, 32)
+    tiny_network.shapes(spec, 32)
   assert seen[-1] == maps
 
 
 def test_no_labels_no_classifier():
-  variables = shapes(SPEC._replace(num_classes=0))
+  variables = tiny_network.shapes(tiny_network.SPEC._replace(num_classes=0))
   assert "classifier" not in variables.params
   assert "projector/linear" in variables.params
 
@@ -178,7 +152,7 @@ def test_mlp_has_norms_after_hidden_layers_only(hidden):
 
 
 def test_classifier_sends_no_gradient_to_the_encoder():
-  net = network.make_network(SPEC, parallel.AXIS)
+  net = network.make_network(tiny_network.SPEC, parallel.AXIS)
   images = jax.random.uniform(jax.random.key(0), (2, 64, 64, 3))
 
   def logits(params, variables, images):
@@ -193,60 +167,3 @@ def test_classifier_sends_no_gradient_to_the_encoder():
   result = jax.jit(grads)(images)
   assert np.abs(result["classifier"]["w"]).max() > 0.0
   np.testing.assert_array_equal(result["tiny_res_net/~/initial_conv"]["w"], 0.0)
-
-
-@pytest.mark.parametrize("head", ["projector", "predictor"])
-@pytest.mark.parametrize("kind", ["none", "layer"])
-def test_a_head_has_its_own_norm(head, kind):
-  spec = SPEC._replace(**{f"{head}_norm": kind})
-  params, stats = shapes(spec, 32)
-  assert (f"{head}/batch_norm" in params) == (kind == "layer")
-  other = {"projector": "predictor", "predictor": "projector"}[head]
-  heads = {name.split("/")[0] for name in stats} - {"tiny_res_net"}
-  assert heads == {other}
-
-
-@pytest.mark.parametrize(
-  ("changes", "added"),
-  [
-    (
-      {"head_bias": True},
-      {"projector/linear_1/b": (8,), "predictor/linear_1/b": (8,)},
-    ),
-    (
-      {"projector_output_norm": True},
-      {
-        "projector/batch_norm_1/scale": (1, 8),
-        "projector/batch_norm_1/offset": (1, 8),
-      },
-    ),
-  ],
-)
-def test_setting_of_the_heads_adds_these_parameters_only(changes, added):
-  plain = leaf_shapes(shapes(SPEC, 32))
-  assert leaf_shapes(shapes(SPEC._replace(**changes), 32)) == plain | added
-
-
-def leaf_shapes(variables):
-  return {
-    f"{module}/{name}": leaf.shape
-    for module, leaves in variables.params.items()
-    for name, leaf in leaves.items()
-  }
-
-
-@pytest.mark.parametrize("predictor", ["none", "least_squares"])
-def test_without_predictor_the_prediction_is_the_projection(predictor):
-  spec = SPEC._replace(encoder="one_conv", stem="cifar", predictor=predictor)
-  net = network.make_network(spec, parallel.AXIS)
-
-  @parallel.one_device
-  def run(images):
-    variables = net.init(jax.random.key(0), images)
-    return variables, net.apply(variables, images, True)[0]
-
-  images = jax.random.uniform(jax.random.key(1), (4, 8, 8, 3))
-  variables, outputs = jax.jit(run)(images)
-  assert not [name for name in variables.params if "predictor" in name]
-  assert np.std(outputs.projection) > 0.01
-  np.testing.assert_array_equal(outputs.prediction, outputs.projection)

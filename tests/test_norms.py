@@ -148,3 +148,33 @@ def test_norm_of_features_is_per_example(kind):
   half, _ = norm.apply(params, stats, None, jnp.asarray(x[:2]))
   assert np.abs(whole).max() > 0.5
   np.testing.assert_allclose(half, whole[:2], rtol=1e-6, atol=1e-6)
+
+
+def test_standardized_weight_has_mean_0_and_variance_1_per_output():
+  weight = np.random.default_rng(0).normal(0.3, 0.02, (3, 3, 5, 4))
+  mean, variance = weight.mean((0, 1, 2)), weight.var((0, 1, 2))
+  got = norms.standardize_weight(jnp.asarray(weight, jnp.float32))
+  np.testing.assert_allclose(got.mean((0, 1, 2)), 0.0, atol=1e-5)
+  np.testing.assert_allclose(
+    got, (weight - mean) / np.sqrt(variance + 1e-4), rtol=1e-3, atol=1e-4
+  )
+
+
+def test_layers_draw_and_train_the_raw_weight():
+  def forward(x, active):
+    with norms.standardized_weights(active):
+      return hk.Linear(4)(x)
+
+  linear = hk.transform(forward)
+  x = jnp.eye(3)
+  raw = linear.init(jax.random.key(0), x, active=True)
+  plain = linear.init(jax.random.key(0), x, active=False)
+  assert np.abs(raw["linear"]["w"]).max() > 0.1
+  np.testing.assert_array_equal(raw["linear"]["w"], plain["linear"]["w"])
+  seen = linear.apply(raw, None, x, active=True)
+  np.testing.assert_allclose(
+    seen, norms.standardize_weight(raw["linear"]["w"]), rtol=1e-5, atol=1e-6
+  )
+  np.testing.assert_allclose(
+    linear.apply(raw, None, x, active=False), raw["linear"]["w"], rtol=1e-5
+  )

@@ -174,10 +174,11 @@ def _transform(function):
 
 def _forward(spec, axis_name, images, is_training):
   representation = _encode(spec, axis_name, images, is_training)
-  projection = _projector(spec, axis_name)(representation, is_training)
-  prediction = projection
-  if spec.predictor == "mlp":
-    prediction = _predictor(spec, axis_name)(projection, is_training)
+  with norms.standardized_weights(spec.weight_standardization):
+    projection = _projector(spec, axis_name)(representation, is_training)
+    prediction = projection
+    if spec.predictor == "mlp":
+      prediction = _predictor(spec, axis_name)(projection, is_training)
   logits = ()
   if spec.num_classes:
     classifier = hk.Linear(spec.num_classes, name="classifier")
@@ -195,7 +196,8 @@ def _encode(spec, axis_name, images, is_training):
     spec.zero_init_last_scale,
     _norm_maker(spec.encoder_norm, spec, axis_name),
   )
-  return encoder(standardize(images, spec), is_training)
+  with norms.standardized_weights(spec.weight_standardization):
+    return encoder(standardize(images, spec), is_training)
 
 
 def _projector(spec, axis_name):

@@ -1,5 +1,6 @@
-"""What follows a convolution or a hidden layer, whatever its kind."""
+"""Norms of activations, of any kind, and of weights."""
 
+import contextlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,6 +13,9 @@ import jax.numpy as jnp
 Norm = Callable[[chex.Array, bool], chex.Array]
 # Builds a norm from its module name and whether its scale starts at zero.
 MakeNorm = Callable[[str, bool], Norm]
+
+# Added to the variance of the weights (arXiv 2010.10241).
+_WEIGHT_EPSILON = 1e-4
 
 
 class Settings(NamedTuple):
@@ -92,6 +96,38 @@ class Affine(hk.Module):
       "offset", shape, x.dtype, lambda *_: -mean(x) * scale
     )
     return x * scale + offset
+
+
+def standardized_weights(active: bool) -> contextlib.AbstractContextManager:
+  """Lets the layers called within use standardised weights.
+
+  What is drawn, trained and decayed stays the raw weight; biases and the
+  parameters of norms are not touched.
+
+  Args:
+    active: False for a context that does nothing.
+  """
+  if not active:
+    return contextlib.nullcontext()
+
+  def getter(next_getter, value, context):
+    if context.name == "w":
+      value = standardize_weight(value)
+    return next_getter(value)
+
+  return hk.custom_getter(getter)
+
+
+def standardize_weight(weight: chex.Array) -> chex.Array:
+  """Brings the weights of each output unit to mean 0 and variance 1.
+
+  Args:
+    weight: [..., outputs] of a convolution or a linear layer.
+  """
+  axes = tuple(range(weight.ndim - 1))
+  mean = jnp.mean(weight, axes, keepdims=True)
+  variance = jnp.var(weight, axes, keepdims=True)
+  return (weight - mean) / jnp.sqrt(variance + _WEIGHT_EPSILON)
 
 
 def _batch(settings, start, name):

@@ -31,6 +31,8 @@ class Architecture(NamedTuple):
 _BASIC = (64, 128, 256, 512)
 _BOTTLENECK = (256, 512, 1024, 2048)
 _CIFAR = (16, 32, 64)
+# Channels of a bottleneck's output for one of its inner convolutions.
+_BOTTLENECK_FACTOR = 4
 
 # The released code's networks, then the CIFAR networks of He et al. 2016
 # (section 4.2), then two for tests: the released code's, and a bare stem.
@@ -48,6 +50,19 @@ ARCHITECTURES = {
   ),
   "one_conv": Architecture("one_conv", (), (), False, 16),
 }
+
+
+def widths(architecture: Architecture, width_multiplier: int) -> set[int]:
+  """The numbers of channels that norms see.
+
+  Args:
+    architecture: one of `ARCHITECTURES`.
+    width_multiplier: factor on all channels.
+  """
+  channels = {architecture.stem_channels, *architecture.channels}
+  if architecture.bottleneck:
+    channels |= {size // _BOTTLENECK_FACTOR for size in architecture.channels}
+  return {size * width_multiplier for size in channels}
 
 
 class ResNet(hk.Module):
@@ -137,7 +152,7 @@ def _block_maker(architecture, zero_init_last_scale, make_norm):
 
   def make_block(channels, stride, project, name):
     if architecture.bottleneck:
-      inner = channels // 4
+      inner = channels // _BOTTLENECK_FACTOR
       layers = ((inner, 1, 1), (inner, 3, stride), (channels, 1, 1))
     else:
       layers = ((channels, 3, stride), (channels, 3, 1))

@@ -1,0 +1,33 @@
+"""Which numbers of channels a network has, known before it is built."""
+
+from byol_jax.networks import network, resnet
+
+
+def of_group_norms(
+  spec: network.Spec | network.EncoderSpec,
+) -> tuple[int, ...]:
+  """The numbers of channels that `norm_groups` has to divide.
+
+  Args:
+    spec: shape of a network or of an encoder alone.
+
+  Returns:
+    In rising order, without repetition; () where no norm is a group norm.
+  """
+  found = set()
+  if spec.encoder_norm == "group":
+    architecture = resnet.ARCHITECTURES[spec.encoder]
+    found |= resnet.widths(architecture, spec.width_multiplier)
+  if isinstance(spec, network.Spec):
+    found |= _of_heads(spec)
+  return tuple(sorted(found))
+
+
+def _of_heads(spec):
+  found = set()
+  if spec.projector_norm == "group":
+    found |= set(spec.projector_hidden)
+    found |= {spec.projection_dim} if spec.projector_output_norm else set()
+  if spec.predictor == "mlp" and spec.predictor_norm == "group":
+    found |= set(spec.predictor_hidden)
+  return found
