@@ -30,8 +30,8 @@ WITHOUT_EXPERIMENT: Mapping[str, str] = {
 }
 
 
-def keys() -> tuple[str, ...]:
-  """Names of all tables and figures with numbers."""
+def names() -> tuple[str, ...]:
+  """Keys of all tables and figures with numbers."""
   return tuple(key for key in _load() if key != "_meta")
 
 
@@ -39,12 +39,12 @@ def table(key: str) -> Mapping[str, Any]:
   """One table: `paper_id`, `caption`, `columns`, `rows` and more.
 
   Args:
-    key: one of `keys()`.
+    key: one of `names()`.
 
   Raises:
     ValueError: there is no such table.
   """
-  if key not in keys():
+  if key not in names():
     raise ValueError(f"paper_tables.json has no {key!r}; see its keys.")
   return _load()[key]
 

@@ -10,7 +10,7 @@ from experiments import runner
 from experiments.declare import Changes, Column, Experiment, Row
 
 # The hidden layers of each scale's base.
-HIDDEN = {"paper": 4096, "gpu": 4096, "desk": 512}
+HIDDEN = {"paper": 4096, "gpu": 4096, "desk": 256}
 _DEPTHS = (1, 2, 3)
 _SIZES = (16, 32, 64, 128, 256, 512)
 _COLUMNS = (Column("top1", "top-1"), Column("top5", "top-5", score="top5"))

@@ -12,8 +12,8 @@ from experiments.declare import Column, Experiment, Row
 from experiments.methods import SIMCLR_ELSEWHERE, SIMCLR_ORIGINAL
 
 _BATCHES = (4096, 2048, 1024, 512, 256, 128, 64)
-_MOST_PARTS = 16  # Of the small scales' 256 pictures; two views of 16 remain.
-_TOO_FEW = "Parts of the small batch would have fewer than 16 pictures."
+_MOST_PARTS = 16  # Of the other scales' smaller batches.
+_TOO_FEW = "Too few pictures would be left in a part of the smaller batch."
 
 
 def _row(batch: int) -> Row:
