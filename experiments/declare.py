@@ -28,7 +28,7 @@ class Row(NamedTuple):
       quoted. A value may be `Times`.
     evaluation: changes of every evaluation of this row.
     encoder: "trained", "random" (no pretraining) or "pixels".
-    at: by name of a scale, `changes` there instead; None: not run there.
+    at: by name of a scale, `changes` there instead.
     x: the number that a curve is drawn over, None for bars.
     missing: by name of a scale, why it cannot be run there.
   """
@@ -37,7 +37,7 @@ class Row(NamedTuple):
   changes: Changes | None
   evaluation: Changes = _NONE
   encoder: str = "trained"
-  at: Mapping[str, Changes | None] = _NONE
+  at: Mapping[str, Changes] = _NONE
   x: float | None = None
   missing: Mapping[str, str] = _NONE
 

@@ -165,13 +165,12 @@ def _gpu() -> Scale:
 
 
 def _desk() -> Scale:
-  # 10,000 pictures fit within seconds, and all test pictures are scored.
-  share = {"data.train_share": 0.2, "evaluation.batch_size": 1000}
+  batches = {"evaluation.batch_size": 1000}
   logistic = Recipe(
     f"{_EVAL}/logistic.py:own",
     {
       **_CIFAR,
-      **share,
+      **batches,
       # Few enough for two cores; the best one lies inside.
       "logistic.strengths": (1e-2, 1e4),
       "logistic.num_strengths": 7,
@@ -194,7 +193,7 @@ def _desk() -> Scale:
         "linear.py:regularized", **{"augment.kind": "none"}
       ),
       "stl10_halves": logistic,
-      "knn": Recipe(f"{_EVAL}/knn.py", {**_CIFAR, **share}),
+      "knn": Recipe(f"{_EVAL}/knn.py", {**_CIFAR, **batches}),
       **_shares("finetune", "100percent", **short, **rates),
       **_shares("supervised", "100percent", **short),
     },

@@ -1,0 +1,176 @@
+"""Lines of results: what a run left behind, and what is known already."""
+
+import datetime
+import json
+import math
+import os
+import pathlib
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from experiments import commands, plan
+
+# Points of a curve that are kept.
+_MAX_POINTS = 20
+_SECS_OF_GIT = 10.0
+DIVERGED = "diverged"
+
+# What a diverged run lacks.
+_EMPTY = {
+  "scores": {},
+  "metric": "",
+  "statistics": {},
+  "curve": {},
+  "device": "",
+  "versions": {},
+}
+
+Line = Mapping[str, Any]
+
+
+def path(folder: str, experiment: str) -> pathlib.Path:
+  """The lines of an experiment; the table lies beside them."""
+  return pathlib.Path(folder) / f"{experiment}.jsonl"
+
+
+def load(file: pathlib.Path) -> list[Line]:
+  """The lines of one file; half a line, of a killed process, is none."""
+  if not file.exists():
+    return []
+  found = []
+  for text in file.read_text(encoding="utf-8").splitlines(keepends=True):
+    try:
+      line = json.loads(text)
+    except ValueError:
+      continue
+    if text.endswith("\n") and isinstance(line, dict) and "digest" in line:
+      found.append(line)
+  return found
+
+
+def load_all(folder: str) -> dict[str, Line]:
+  """Every line of a folder, by digest."""
+  files = sorted(pathlib.Path(folder).glob("*.jsonl"))
+  return {line["digest"]: line for file in files for line in load(file)}
+
+
+def append(line: Line, file: pathlib.Path) -> None:
+  """Adds a line, which is on disk when this returns."""
+  file.parent.mkdir(parents=True, exist_ok=True)
+  text = json.dumps(line, allow_nan=False) + "\n"
+  if file.exists() and file.read_bytes()[-1:] not in (b"", b"\n"):
+    text = "\n" + text  # After half a line, of a killed process.
+  with file.open("a", encoding="utf-8") as out:
+    out.write(text)
+    out.flush()
+    os.fsync(out.fileno())
+
+
+def belongs(line: Line, cell: plan.Cell) -> bool:
+  """Whether a line of an experiment's file fills in a cell."""
+  return line["digest"] == plan.digest(cell.evaluation) and (
+    line["row"],
+    tuple(line["columns"]),
+  ) == (cell.row, cell.columns)
+
+
+def of_cell(line: Line, cell: plan.Cell) -> dict[str, Any]:
+  """A line as the file of another table has it."""
+  place = {
+    "table": cell.experiment,
+    "row": cell.row,
+    "columns": list(cell.columns),
+  }
+  return {**line, **place}
+
+
+def made(
+  cell: plan.Cell, status: str, values: Mapping[str, Any], place: commands.Place
+) -> dict[str, Any]:
+  """The line of a cell that was run now.
+
+  Args:
+    cell: what was run.
+    status: "done" or "diverged".
+    values: from `execute.run`.
+    place: where; of it only the kind of data is kept.
+  """
+  run = cell.evaluation
+  return {
+    "table": cell.experiment,
+    "row": cell.row,
+    "columns": list(cell.columns),
+    "seed": run.pretraining.seed,
+    "status": status,
+    **_EMPTY,
+    **values,
+    "encoder": run.encoder,
+    "config": run.pretraining.config,
+    "overrides": dict(run.pretraining.changes),
+    "evaluation": {
+      "name": run.name,
+      "config": run.config,
+      "overrides": dict(run.changes),
+    },
+    "digest": plan.digest(run),
+    "data": "folder" if place.data and place.scale.folder else "TFDS",
+    "commit": _commit(),
+    "finished": datetime.datetime.now(datetime.UTC).isoformat("T", "seconds"),
+  }
+
+
+def trace(workdir: str) -> dict[str, Any]:
+  """What a pretraining recorded: each metric's last value, and its curve.
+
+  Args:
+    workdir: of the pretraining; one without records gives none.
+
+  Returns:
+    `statistics`, by name, and `curve`, by name at most 20 pairs of step and
+    value; what is not finite is left out.
+  """
+  points: dict[str, list[tuple[int, float]]] = {}
+  file = pathlib.Path(workdir) / "metrics.jsonl"
+  texts = file.read_text().splitlines() if file.exists() else []
+  for text in texts:
+    try:
+      line = json.loads(text)
+    except ValueError:
+      continue  # Half a line, of a process that was killed.
+    for name, value in line.items():
+      if name != "step" and math.isfinite(value):
+        points.setdefault(name, []).append((line["step"], _short(value)))
+  return {
+    "statistics": {name: pairs[-1][1] for name, pairs in points.items()},
+    "curve": {name: _thinned(pairs) for name, pairs in points.items()},
+  }
+
+
+def _thinned(pairs: Sequence[Any]) -> list[Any]:
+  """At most twenty of them, evenly, with the first and the last."""
+  if len(pairs) <= _MAX_POINTS:
+    return list(pairs)
+  step = (len(pairs) - 1) / (_MAX_POINTS - 1)
+  return [pairs[round(number * step)] for number in range(_MAX_POINTS)]
+
+
+def _short(value: float) -> float:
+  return float(f"{value:.6g}")
+
+
+def _commit() -> str:
+  """Of the code, "" outside of git."""
+  command = ["git", "rev-parse", "HEAD"]
+  try:
+    done = subprocess.run(
+      command,
+      cwd=pathlib.Path(__file__).parent,
+      capture_output=True,
+      text=True,
+      check=True,
+      timeout=_SECS_OF_GIT,
+    )
+  except (OSError, subprocess.SubprocessError):
+    return ""
+  return done.stdout.strip()

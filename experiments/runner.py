@@ -1,0 +1,216 @@
+"""Runs experiments: resumes, in parallel, and writes what came out.
+
+`python -m experiments.table5b --scale=desk` runs what is not in
+experiments/results yet; `--print` prints the commands instead.
+"""
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from byol_jax import records
+from experiments import (
+  commands,
+  declare,
+  execute,
+  plan,
+  results,
+  scales,
+  tables,
+  work,
+)
+
+_FAILED, _REFUSED, _STOPPED = 1, 2, 130
+
+
+def main(experiments: Sequence[declare.Experiment]) -> None:
+  """Runs the experiments of a file as the command line says.
+
+  Args:
+    experiments: in the order of their tables.
+
+  Raises:
+    SystemExit: with 0, or with 1 if a run failed, 2 if a flag is wrong and 130
+      if it was stopped.
+  """
+  signal.signal(signal.SIGTERM, signal.default_int_handler)
+  children = execute.Children()
+  try:
+    sys.exit(run(experiments, sys.argv[1:], children))
+  except ValueError as error:
+    print(f"experiments: {error}", file=sys.stderr)
+    sys.exit(_REFUSED)
+  except KeyboardInterrupt:
+    print("Stopped; the same command continues.", file=sys.stderr)
+    sys.exit(_STOPPED)
+  finally:
+    children.stop()
+
+
+def run(
+  experiments: Sequence[declare.Experiment],
+  argv: Sequence[str],
+  children: execute.Children,
+) -> int:
+  """Runs or prints what is missing.
+
+  Args:
+    experiments: in the order of their tables.
+    argv: flags.
+    children: runs a command.
+
+  Returns:
+    The exit code.
+
+  Raises:
+    ValueError: a flag or a declaration is wrong.
+  """
+  flags = _parse(argv)
+  place = commands.Place(scales.SCALES[flags.scale], flags.data, flags.runs)
+  cells = []
+  for experiment in experiments:
+    if flags.scale in experiment.missing:
+      _say(f"{experiment.name}: {experiment.missing[flags.scale]}")
+    seeds = flags.seeds or experiment.seeds
+    cells += plan.cells(experiment, place.scale, seeds)
+  cells = _chosen(cells, flags.rows)
+  if flags.print:
+    _print(cells, place)
+    return 0
+  folder = os.path.join(flags.results, flags.scale)
+  missing = _take_over(cells, folder)
+  _write(experiments, place.scale, folder)
+  _say(f"{len(cells) - len(missing)} of {len(cells)} cells are there already.")
+  failures = 0
+  todo = work.jobs(missing)
+  for evaluation, result in work.work(todo, place, flags.jobs, children):
+    mine = [cell for cell in missing if _is(evaluation, cell)]
+    failures += result.status == execute.FAILED
+    _keep(mine, result, place, folder)
+    touched = {cell.experiment for cell in mine}
+    _write([x for x in experiments if x.name in touched], place.scale, folder)
+  return _FAILED if failures else 0
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+  parser = argparse.ArgumentParser(
+    prog="python -m experiments.TABLE", allow_abbrev=False
+  )
+  add = parser.add_argument
+  add("--scale", choices=list(scales.SCALES), required=True)
+  add("--print", action="store_true", help="the commands, and run nothing")
+  add("--jobs", type=_count, default=1, help="runs at a time")
+  add("--seeds", type=_seeds, default=(), help="such as 0,1,2")
+  add(
+    "--rows",
+    action="append",
+    default=[],
+    help="only rows whose name this is or has in it; may be repeated",
+  )
+  add("--data", default="", help="folder with train and test")
+  add("--results", default=os.path.join("experiments", "results"))
+  add("--runs", default=os.path.join("runs", "experiments"))
+  return parser.parse_args(argv)
+
+
+def _count(text: str) -> int:
+  if not text.isdigit() or int(text) < 1:
+    raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more")
+  return int(text)
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+  parts = text.split(",")
+  if not all(part.isdigit() for part in parts):
+    raise argparse.ArgumentTypeError(f"{text!r} is not numbers such as 0,1,2")
+  return tuple(dict.fromkeys(map(int, parts)))
+
+
+def _chosen(
+  cells: Sequence[plan.Cell], wanted: Sequence[str]
+) -> list[plan.Cell]:
+  """Cells of the wanted rows; a whole name is that row alone."""
+  if not wanted:
+    return list(cells)
+  names = {cell.row for cell in cells}
+  rows = set()
+  for text in wanted:
+    found = {text} & names or {name for name in names if text in name}
+    if not found:
+      known = "; ".join(sorted(names))
+      raise ValueError(f"--rows={text} is in no row; there are: {known}.")
+    rows |= found
+  return [cell for cell in cells if cell.row in rows]
+
+
+def _take_over(cells: Sequence[plan.Cell], folder: str) -> list[plan.Cell]:
+  """Copies what other tables have; returns the cells that nobody has."""
+  known, missing = results.load_all(folder), []
+  for cell in cells:
+    file = results.path(folder, cell.experiment)
+    if any(results.belongs(line, cell) for line in results.load(file)):
+      continue
+    line = known.get(plan.digest(cell.evaluation))
+    if line is None:
+      missing.append(cell)
+    else:
+      results.append(results.of_cell(line, cell), file)
+  return missing
+
+
+def _is(evaluation: plan.Evaluation, cell: plan.Cell) -> bool:
+  return plan.digest(cell.evaluation) == plan.digest(evaluation)
+
+
+def _keep(cells, result, place, folder: str) -> None:
+  """Writes the lines of a result, or says why there is none."""
+  for cell in cells:
+    name = f"{cell.experiment}, {cell.row}, seed {_seed(cell)}"
+    if result.status == execute.FAILED:
+      _say(f"{name} failed: {result.message}")
+      continue
+    line = results.made(cell, result.status, result.values, place)
+    results.append(line, results.path(folder, cell.experiment))
+    _say(f"{name}: {_summary(line)}")
+
+
+def _seed(cell: plan.Cell) -> int:
+  return cell.evaluation.pretraining.seed
+
+
+def _summary(line: dict[str, Any]) -> str:
+  if line["status"] != execute.DONE:
+    return f"{line['status']}, {line['wall_secs']:.0f} s"
+  score = 100.0 * line["scores"][line["metric"]]
+  return f"{line['metric']} {score:.1f} %, {line['wall_secs']:.0f} s"
+
+
+def _write(experiments, scale: scales.Scale, folder: str) -> None:
+  """The tables of all that an experiment has so far."""
+  for experiment in experiments:
+    file = results.path(folder, experiment.name)
+    lines = tables.current(experiment, scale, results.load(file))
+    if lines:
+      text = tables.markdown(experiment, scale, lines)
+      records.write_whole(text, file.with_suffix(".md"))
+
+
+def _print(cells: Sequence[plan.Cell], place: commands.Place) -> None:
+  """All commands, an encoder's evaluations after it."""
+  for job in work.jobs(cells):
+    if job[0].encoder == "trained":
+      _print_one(commands.pretraining(job[0].pretraining, place))
+    for evaluation in job:
+      _print_one(commands.evaluation(evaluation, place))
+
+
+def _print_one(arguments: Sequence[str]) -> None:
+  print(shlex.join(["python", *arguments]))
+
+
+def _say(text: str) -> None:
+  print(text, flush=True)

@@ -1,0 +1,86 @@
+"""Several runs side by side: a thread for each, with its share of the cores."""
+
+import concurrent.futures
+import os
+import queue
+from collections.abc import Iterator, Sequence
+
+from experiments import commands, execute, plan
+
+# Evaluations of one encoder.
+Job = tuple[plan.Evaluation, ...]
+
+
+def jobs(cells: Sequence[plan.Cell]) -> list[Job]:
+  """Each evaluation once, those of one encoder together."""
+  found: dict[str, dict[str, plan.Evaluation]] = {}
+  for cell in cells:
+    run = cell.evaluation
+    trained = run.encoder == "trained"
+    owner = plan.digest(run.pretraining if trained else run)
+    found.setdefault(owner, {}).setdefault(plan.digest(run), run)
+  return [tuple(each.values()) for each in found.values()]
+
+
+def work(
+  todo: Sequence[Job],
+  place: commands.Place,
+  processes: int,
+  children: execute.Children,
+) -> Iterator[tuple[plan.Evaluation, execute.Result]]:
+  """Runs jobs, so many at a time.
+
+  Args:
+    todo: in the order in which they begin.
+    place: where.
+    processes: at a time, each on its own share of the cores.
+    children: runs a command; stopped when the caller stops early.
+
+  Yields:
+    Each evaluation with its result, as they end.
+  """
+  ended, shares = queue.SimpleQueue(), queue.SimpleQueue()
+  for share in _shares(processes):
+    shares.put(share)
+
+  def one(job: Job) -> None:
+    for pair in execute.run(job, place, children):
+      ended.put(pair)
+
+  pool = concurrent.futures.ThreadPoolExecutor(
+    processes, initializer=lambda: _restrict(shares.get())
+  )
+  with pool:
+    try:
+      futures = [pool.submit(one, job) for job in todo]
+      for future in futures:
+        future.add_done_callback(ended.put)
+      left = len(futures)
+      while left:
+        item = ended.get()
+        if isinstance(item, concurrent.futures.Future):
+          left -= 1
+          item.result()  # Raises what was raised.
+        else:
+          yield item
+    except BaseException:
+      children.stop()
+      pool.shutdown(cancel_futures=True)
+      raise
+
+
+def _restrict(cores: set[int]) -> None:
+  """Keeps this thread, and the processes that it begins, to some cores."""
+  if cores:
+    os.sched_setaffinity(0, cores)
+
+
+def _shares(count: int) -> list[set[int]]:
+  """The cores in equal parts; nothing where there is no telling or no need."""
+  if count == 1 or not hasattr(os, "sched_setaffinity"):
+    return [set()] * count
+  cores = sorted(os.sched_getaffinity(0))
+  if len(cores) < count:
+    return [set()] * count
+  size = len(cores) // count
+  return [set(cores[at * size : (at + 1) * size]) for at in range(count)]
