@@ -1,0 +1,37 @@
+"""All experiments that the files of experiments/ declare."""
+
+import functools
+import importlib
+import pkgutil
+
+import experiments
+from experiments import plan, scales
+
+
+def _modules():
+  for found in pkgutil.iter_modules(experiments.__path__):
+    module = importlib.import_module(f"experiments.{found.name}")
+    if hasattr(module, "EXPERIMENTS"):
+      yield module
+
+
+MODULES = tuple(_modules())
+EXPERIMENTS = [x for module in MODULES for x in module.EXPERIMENTS]
+BY_NAME = {x.name: x for x in EXPERIMENTS}
+NAMES = sorted(BY_NAME)
+
+
+@functools.cache
+def cells(name, scale):
+  """What an experiment measures at a scale, for one seed."""
+  return plan.cells(BY_NAME[name], scales.SCALES[scale], (0,))
+
+
+def config(name, row, column=None):
+  """The pretraining of one row, on ImageNet."""
+  run = next(
+    cell.evaluation.pretraining
+    for cell in cells(name, "paper")
+    if cell.row == row and (column is None or column in cell.columns)
+  )
+  return plan.built(run.config, run.changes)
