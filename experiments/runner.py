@@ -17,6 +17,8 @@ from experiments import (
   commands,
   declare,
   execute,
+  figures,
+  grouping,
   plan,
   results,
   scales,
@@ -74,7 +76,8 @@ def run(
   cells = []
   for experiment in experiments:
     if flags.scale in experiment.missing:
-      _say(f"{experiment.name}: {experiment.missing[flags.scale]}")
+      reason = experiment.missing[flags.scale]
+      print(f"{experiment.name}: {reason}", file=sys.stderr)
     seeds = flags.seeds or experiment.seeds
     cells += plan.cells(experiment, place.scale, seeds)
   cells = _chosen(cells, flags.rows)
@@ -193,10 +196,12 @@ def _write(experiments, scale: scales.Scale, folder: str) -> None:
   """The tables of all that an experiment has so far."""
   for experiment in experiments:
     file = results.path(folder, experiment.name)
-    lines = tables.current(experiment, scale, results.load(file))
+    lines = grouping.current(experiment, scale, results.load(file))
     if lines:
       text = tables.markdown(experiment, scale, lines)
       records.write_whole(text, file.with_suffix(".md"))
+      picture = figures.scores(experiment, lines)
+      figures.save(picture, file.with_suffix(".png"))
 
 
 def _print(cells: Sequence[plan.Cell], place: commands.Place) -> None:

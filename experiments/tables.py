@@ -4,7 +4,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
-from experiments import declare, paper, plan, results, scales, scoring
+from experiments import declare, grouping, paper, results, scales, scoring
 
 # What tells a collapsed network from another, as recorded while it trains.
 STATISTICS = ("loss", "projection_std", "view_cosine", "image_cosine")
@@ -21,7 +21,7 @@ def markdown(
   Args:
     experiment: its declaration.
     scale: where it was run.
-    lines: of the experiment, at that scale, from `current`.
+    lines: of the experiment, at that scale, from `grouping.current`.
   """
   printed = paper.table(experiment.paper)
   parts = [
@@ -34,21 +34,6 @@ def markdown(
     _changes(experiment, lines),
   ]
   return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def current(
-  experiment: declare.Experiment,
-  scale: scales.Scale,
-  lines: Iterable[results.Line],
-) -> list[results.Line]:
-  """Lines that are of the experiment as it is declared now."""
-  lines = list(lines)
-  seeds = sorted({line["seed"] for line in lines})
-  digests = {
-    (cell.row, plan.digest(cell.evaluation))
-    for cell in plan.cells(experiment, scale, seeds)
-  }
-  return [x for x in lines if (x["row"], x["digest"]) in digests]
 
 
 def quoted(experiment: declare.Experiment, row: str, column: str) -> str:
@@ -107,7 +92,7 @@ def _statistics(experiment, lines) -> str:
     if any(name in line.get("statistics", {}) for line in lines)
   ]
   body = []
-  for label, mine in labelled(experiment, lines):
+  for label, mine in grouping.labelled(experiment, lines):
     means = [mean_statistic(mine, name) for name in names]
     if any(map(math.isfinite, means)):
       shown = [f"{x:.3f}" if math.isfinite(x) else "-" for x in means]
@@ -115,27 +100,6 @@ def _statistics(experiment, lines) -> str:
   if not body:
     return ""
   return f"At the end of pretraining:\n\n{grid(['', *names], body)}"
-
-
-def labelled(
-  experiment: declare.Experiment, lines: Iterable[results.Line]
-) -> list[tuple[str, list[results.Line]]]:
-  """Lines by what was pretrained: by row, and by column where these differ."""
-  groups: dict[tuple, list[results.Line]] = {}
-  for line in lines:
-    key = (line["row"], tuple(map(tuple, sorted(line["overrides"].items()))))
-    groups.setdefault(repr(key), []).append(line)
-  titles = {column.name: column.title for column in experiment.columns}
-  order = [row.name for row in experiment.rows]
-  rows = [mine[0]["row"] for mine in groups.values()]
-  found = []
-  for mine in groups.values():
-    row, label = mine[0]["row"], mine[0]["row"]
-    if rows.count(row) > 1:
-      names = dict.fromkeys(titles[x] for line in mine for x in line["columns"])
-      label = f"{row}: {', '.join(names)}"
-    found.append((label, mine))
-  return sorted(found, key=lambda pair: order.index(pair[1][0]["row"]))
 
 
 def mean_statistic(lines: Iterable[results.Line], name: str) -> float:
@@ -176,7 +140,7 @@ def _listed(lines, key) -> str:
 def _changes(experiment, lines) -> str:
   """What each row changes."""
   body = []
-  for label, mine in labelled(experiment, lines):
+  for label, mine in grouping.labelled(experiment, lines):
     changes = "none (untrained)" if mine[0]["encoder"] != "trained" else ""
     body.append([label, changes or _text(mine[0]["overrides"], "") or "none"])
   if not body:

@@ -1,0 +1,299 @@
+"""Pictures of an experiment: the paper's numbers beside ours, and curves."""
+
+import io
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from matplotlib import axes, figure
+
+from experiments import declare, grouping, paper, results, scoring
+
+# Okabe and Ito's colours, which colour-blind people can tell apart.
+_COLOURS = (
+  "#0072B2",
+  "#D55E00",
+  "#009E73",
+  "#CC79A7",
+  "#E69F00",
+  "#56B4E9",
+  "#000000",
+)
+_STYLE = {
+  "font.size": 9.0,
+  "axes.spines.top": False,
+  "axes.spines.right": False,
+  "axes.titlesize": 10.0,
+  "axes.titleweight": "bold",
+  "axes.titlelocation": "left",
+  "axes.grid": True,
+  "axes.axisbelow": True,
+  "grid.color": "#e6e6e6",
+  "legend.frameon": False,
+  "svg.hashsalt": "byol",  # The same picture is the same file.
+}
+_DPI, _WIDTH = 120, 9.0  # Inches.
+_BAR, _MARGIN, _LEAST = 0.2, 1.3, 2.4  # Inches of height.
+_LONGEST_NAME = 44
+# An axis over a wider range is logarithmic.
+_WIDE = 20.0
+
+
+class Numbers(NamedTuple):
+  """Scores of one source, in per cent or as differences to a row.
+
+  Attributes:
+    mean: [rows, columns], NaN where there is none.
+    spread: [rows, columns], 0 where there is none.
+    lost: [rows, columns], whether all runs diverged.
+  """
+
+  mean: np.ndarray
+  spread: np.ndarray
+  lost: np.ndarray
+
+
+def scores(
+  experiment: declare.Experiment, lines: Sequence[results.Line]
+) -> figure.Figure:
+  """The paper's numbers to the left, ours to the right.
+
+  Curves where every row has a number `x`, else bars.
+
+  Args:
+    experiment: its declaration.
+    lines: of the experiment as it is declared now.
+  """
+  both = (_printed(experiment), _measured(experiment, lines))
+  if experiment.baseline:
+    both = tuple(_relative(experiment, numbers) for numbers in both)
+  with matplotlib.rc_context(_STYLE):
+    if all(row.x is not None for row in experiment.rows):
+      return _curves(experiment, both)
+    return _bars(experiment, both)
+
+
+def training(
+  experiment: declare.Experiment,
+  lines: Sequence[results.Line],
+  names: Sequence[str],
+) -> figure.Figure | None:
+  """How metrics went while each row was trained, a panel for each.
+
+  Args:
+    experiment: its declaration.
+    lines: of the experiment as it is declared now.
+    names: of the metrics.
+
+  Returns:
+    The mean over seeds; None without any recorded curve.
+  """
+  names = [x for x in names if any(x in line["curve"] for line in lines)]
+  if not names:
+    return None
+  with matplotlib.rc_context(_STYLE):
+    width = max(_WIDTH, 3.0 * len(names))
+    made = figure.Figure((width, 3.6), layout="constrained")
+    panels = np.ravel(made.subplots(1, len(names), squeeze=False))
+    for panel, name in zip(panels, names, strict=True):
+      panel.set_title(name)
+      panel.set_xlabel("step")
+      for at, (label, mine) in enumerate(grouping.labelled(experiment, lines)):
+        steps, values = _mean_curve(mine, name)
+        look = ("-", "--", ":")[at // len(_COLOURS) % 3]
+        colour = _COLOURS[at % len(_COLOURS)]
+        panel.plot(steps, values, look, color=colour, label=_short(label))
+    handles, labels = panels[0].get_legend_handles_labels()
+    columns = 2 if max(map(len, labels)) > 30 else 3
+    made.legend(handles, labels, loc="outside lower left", ncols=columns)
+  return made
+
+
+def save(made: figure.Figure, file: pathlib.Path) -> None:
+  """Writes a PNG."""
+  made.savefig(file, dpi=_DPI, metadata={"Software": None})
+
+
+def svg(made: figure.Figure) -> bytes:
+  """The picture as an SVG file."""
+  out = io.BytesIO()
+  with matplotlib.rc_context(_STYLE):
+    made.savefig(out, format="svg", metadata={"Date": None})
+  return out.getvalue()
+
+
+def _printed(experiment: declare.Experiment) -> Numbers:
+  key = experiment.paper
+
+  def of(function, missing):
+    found = [
+      [function(key, row.name, column.name) for column in experiment.columns]
+      for row in experiment.rows
+    ]
+    return np.array(
+      [[missing if x is None else x for x in line] for line in found], float
+    )
+
+  mean = of(paper.value, math.nan)
+  return Numbers(mean, of(paper.spread, 0.0), np.zeros_like(mean, bool))
+
+
+def _measured(experiment: declare.Experiment, lines) -> Numbers:
+  found = scoring.scores(experiment, lines)
+  none = scoring.over_seeds([])
+
+  def of(field):
+    return np.array(
+      [
+        [
+          getattr(found.get((row.name, column.name), none), field)
+          for column in experiment.columns
+        ]
+        for row in experiment.rows
+      ]
+    )
+
+  lost = (of("count") == 0) & (of("diverged") > 0)
+  return Numbers(of("mean"), np.nan_to_num(of("spread")), lost)
+
+
+def _relative(experiment: declare.Experiment, numbers: Numbers) -> Numbers:
+  names = [row.name for row in experiment.rows]
+  base = numbers.mean[[names.index(experiment.baseline)]]
+  return numbers._replace(mean=numbers.mean - base)
+
+
+def _curves(experiment: declare.Experiment, both: Sequence[Numbers]):
+  """One line for each column, over the rows' numbers."""
+  made, panels = _panels(experiment, 3.4, share=False)
+  x = np.array([row.x for row in experiment.rows], float)
+  order = np.argsort(x)
+  for panel, numbers in zip(panels, both, strict=True):
+    for at, column in enumerate(experiment.columns):
+      mean = numbers.mean[order, at]
+      there = np.isfinite(mean)
+      panel.errorbar(
+        x[order][there],
+        mean[there],
+        numbers.spread[order, at][there],
+        color=_COLOURS[at % len(_COLOURS)],
+        marker="o",
+        markersize=4.0,
+        capsize=2.0,
+        label=column.title,
+      )
+    _scale_axis(panel, x)
+    panel.set_xlabel(experiment.axis)
+    panel.set_ylabel(_unit(experiment))
+  _legend(made, panels[0], len(experiment.columns))
+  return made
+
+
+def _scale_axis(panel: axes.Axes, x: np.ndarray) -> None:
+  positive = x[x > 0]
+  if len(positive) and positive.max() / positive.min() > _WIDE:
+    if len(positive) == len(x):
+      panel.set_xscale("log")
+    else:
+      panel.set_xscale("symlog", linthresh=positive.min())
+  ticks = np.unique(x)
+  panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks], rotation=30)
+  panel.minorticks_off()
+
+
+def _bars(experiment: declare.Experiment, both: Sequence[Numbers]):
+  """Horizontal bars; what there is more of, rows or columns, goes down."""
+  rows = [row.name for row in experiment.rows]
+  columns = [column.title for column in experiment.columns]
+  if len(columns) > len(rows):
+    both = [Numbers(*(field.T for field in x)) for x in both]
+    rows, columns = columns, rows
+  height = _MARGIN + len(rows) * (_BAR * len(columns) + 0.12)
+  made, panels = _panels(experiment, max(_LEAST, height), share=True)
+  thick = 0.85 / len(columns)
+  for panel, numbers in zip(panels, both, strict=True):
+    for at, column in enumerate(columns):
+      colour = _COLOURS[at % len(_COLOURS)]
+      places = np.arange(len(rows)) + (at + 0.5) * thick - 0.425
+      values, spread = numbers.mean[:, at], numbers.spread[:, at]
+      there = np.isfinite(values)
+      panel.barh(
+        places[there],
+        values[there],
+        thick * 0.9,
+        xerr=spread[there] if spread.any() else None,
+        color=colour,
+        error_kw={"lw": 1.0, "capsize": 2.0, "ecolor": "#555555"},
+        label=_short(column),
+      )
+      for place, *shown in zip(
+        places, values, spread, numbers.lost[:, at], strict=True
+      ):
+        _write_value(panel, place, shown)
+    panel.margins(x=0.14)
+    panel.set_xlabel(_unit(experiment))
+    panel.grid(axis="y", visible=False)
+    panel.tick_params(axis="y", length=0)
+  panels[0].set_yticks(np.arange(len(rows)), [_short(row) for row in rows])
+  panels[0].invert_yaxis()
+  _legend(made, panels[0], len(columns))
+  return made
+
+
+def _write_value(panel: axes.Axes, place: float, shown) -> None:
+  """The number behind its bar."""
+  value, half, lost = shown
+  if not math.isfinite(value):
+    value, text = 0.0, "diverged" if lost else ""
+  else:
+    text = f"{value:.1f}"
+  end, side = (value + half, 1) if value >= 0 else (value - half, -1)
+  panel.annotate(
+    text,
+    (end, place),
+    xytext=(3 * side, 0),
+    textcoords="offset points",
+    va="center",
+    ha="left" if side > 0 else "right",
+    fontsize=7.5,
+  )
+
+
+def _panels(experiment: declare.Experiment, height: float, share: bool):
+  made = figure.Figure((_WIDTH, height), layout="constrained")
+  panels = made.subplots(1, 2, sharey=share)
+  panels[0].set_title("paper")
+  panels[1].set_title("ours")
+  made.suptitle(experiment.title, x=0.01, ha="left")
+  return made, panels
+
+
+def _legend(made: figure.Figure, panel: axes.Axes, count: int) -> None:
+  if count > 1:
+    handles, labels = panel.get_legend_handles_labels()
+    made.legend(handles, labels, loc="outside lower left", ncols=min(count, 5))
+
+
+def _unit(experiment: declare.Experiment) -> str:
+  unit = paper.table(experiment.paper)["unit"]
+  if experiment.baseline:
+    return f"{unit}, difference to {_short(experiment.baseline)}"
+  return unit
+
+
+def _mean_curve(lines, name: str):
+  """Steps and mean values over the seeds that recorded them."""
+  found: dict[int, list[float]] = {}
+  by_seed: Mapping = {line["seed"]: line for line in lines}
+  for line in by_seed.values():
+    for step, value in line["curve"].get(name, ()):
+      found.setdefault(step, []).append(value)
+  steps = sorted(found)
+  return steps, [float(np.mean(found[step])) for step in steps]
+
+
+def _short(name: str) -> str:
+  return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."

@@ -1,0 +1,41 @@
+"""Which lines belong to an experiment, and to which of its rows."""
+
+from collections.abc import Iterable
+
+from experiments import declare, plan, results, scales
+
+
+def current(
+  experiment: declare.Experiment,
+  scale: scales.Scale,
+  lines: Iterable[results.Line],
+) -> list[results.Line]:
+  """Lines that are of the experiment as it is declared now."""
+  lines = list(lines)
+  seeds = sorted({line["seed"] for line in lines})
+  digests = {
+    (cell.row, plan.digest(cell.evaluation))
+    for cell in plan.cells(experiment, scale, seeds)
+  }
+  return [x for x in lines if (x["row"], x["digest"]) in digests]
+
+
+def labelled(
+  experiment: declare.Experiment, lines: Iterable[results.Line]
+) -> list[tuple[str, list[results.Line]]]:
+  """Lines by what was pretrained: by row, and by column where these differ."""
+  groups: dict[tuple, list[results.Line]] = {}
+  for line in lines:
+    key = (line["row"], tuple(map(tuple, sorted(line["overrides"].items()))))
+    groups.setdefault(repr(key), []).append(line)
+  titles = {column.name: column.title for column in experiment.columns}
+  order = [row.name for row in experiment.rows]
+  rows = [mine[0]["row"] for mine in groups.values()]
+  found = []
+  for mine in groups.values():
+    row, label = mine[0]["row"], mine[0]["row"]
+    if rows.count(row) > 1:
+      names = dict.fromkeys(titles[x] for line in mine for x in line["columns"])
+      label = f"{row}: {', '.join(names)}"
+    found.append((label, mine))
+  return sorted(found, key=lambda pair: order.index(pair[1][0]["row"]))
