@@ -84,6 +84,7 @@ ALL_GROUP = tiny_network.SPEC._replace(
   norm_groups=4,
   projector_hidden=(16, 12),
   predictor_hidden=(20,),
+  projection_dim=24,
 )
 
 
@@ -128,6 +129,7 @@ def test_names_do_not_depend_on_the_norm(kind):
       projector_norm=kind,
       predictor_norm=kind,
       projector_hidden=(16,),
+      projection_dim=8,
     ),
     32,
   )
