@@ -8,18 +8,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import ml_collections
-from etils import epath
 
-from byol_jax import evaluation_settings, rules, schema
-
-# The stem and the groups of a ResNet for ImageNet shrink a picture 32 times.
-_MIN_IMAGENET_STEM_PX = 32
-# What each source cannot do without.
-_NEEDED = {
-  "tfds": ("data.tfds_name", "data.train_split"),
-  "folder": ("data.train_path",),
-  "photo_patches": (),
-}
+from byol_jax import (
+  encoders,
+  evaluation_settings,
+  pretraining_settings,
+  rules,
+  schema,
+)
+from byol_jax.networks import network, widths
 
 
 def validate(config: ml_collections.ConfigDict, num_devices: int) -> None:
@@ -38,10 +35,10 @@ def validate(config: ml_collections.ConfigDict, num_devices: int) -> None:
   _check_rules(values, schema.of(protocol))
   _check_division(values, num_devices)
   if protocol is None:
-    _check_agreement(values)
-    _check_data(values)
+    pretraining_settings.check(values)
   else:
     evaluation_settings.check(values)
+  _check_groups(config.network, protocol is None)
 
 
 def is_evaluation(config: ml_collections.ConfigDict) -> bool:
@@ -89,38 +86,14 @@ def _check_division(values: Mapping[str, Any], num_devices: int) -> None:
     )
 
 
-def _check_agreement(values: Mapping[str, Any]) -> None:
-  warmup, total = (
-    values["training.warmup_epochs"],
-    values["training.num_epochs"],
-  )
-  if warmup >= total:
-    raise ValueError(
-      f"training.warmup_epochs={warmup:g} must be less than "
-      f"training.num_epochs={total:g}."
-    )
-  bank = values["evaluation.knn_images"]
-  neighbours = values["evaluation.knn_neighbours"]
-  if 0 < bank < neighbours:
-    raise ValueError(
-      f"evaluation.knn_images={bank} must be 0 or at least "
-      f"evaluation.knn_neighbours={neighbours}."
-    )
-  image_px, stem = values["data.image_px"], values["network.stem"]
-  if stem == "imagenet" and image_px < _MIN_IMAGENET_STEM_PX:
-    raise ValueError(
-      f"data.image_px={image_px} is too small for network.stem=imagenet, which "
-      f"needs {_MIN_IMAGENET_STEM_PX} or more; cifar is the stem for less."
-    )
-
-
-def _check_data(values: Mapping[str, Any]) -> None:
-  """Checks that the source is named and that what is local exists."""
-  source = values["data.source"]
-  for key in _NEEDED[source]:
-    if not values[key]:
-      raise ValueError(f"data.source={source} needs {key}, which is empty.")
-  folders = ("data.train_path", "data.test_path") if source == "folder" else ()
-  for key in ("init_from", *folders):
-    if values[key] and not epath.Path(values[key]).exists():
-      raise ValueError(f"{key}={values[key]} does not exist.")
+def _check_groups(section: ml_collections.ConfigDict, heads: bool) -> None:
+  """Refuses group norms whose groups do not divide the channels."""
+  spec = encoders.spec_of(section)
+  if heads:
+    spec = network.Spec(num_classes=0, **section)
+  for width in widths.of_group_norms(spec):
+    if width % spec.norm_groups:
+      raise ValueError(
+        f"network.norm_groups={spec.norm_groups} cannot divide the {width} "
+        "channels of a group norm."
+      )

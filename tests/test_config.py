@@ -7,7 +7,7 @@ import pytest
 
 from byol_jax import config as config_lib
 from byol_jax import schema
-from byol_jax.augment import policies
+from byol_jax.augment import policies, sets
 
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
 PRESETS = [
@@ -21,6 +21,12 @@ PRESETS = [
   ("imagenette", ""),
   ("cifar10", "1000"),
   ("cifar10", "cpu"),
+  ("cifar10", "desk"),
+  ("moco_v2", "200"),
+  ("moco_v2", "800"),
+  ("simclr", "100"),
+  ("simclr", "1000"),
+  ("stl10", ""),
   ("folder", ""),
 ]
 
@@ -104,6 +110,14 @@ def test_every_number_has_its_final_type(name, preset):
 def test_views_have_the_fields_of_a_policy():
   keys = {key for key in schema.RULES if key.startswith("augment.view2.")}
   assert keys == {f"augment.view2.{field}" for field in policies.Policy._fields}
+
+
+def test_named_sets_are_those_of_the_augmentations():
+  rule = schema.RULES["augment.set"]
+  assert len(sets.SETS) == 14
+  for name in sets.SETS:
+    assert rule.holds(name)
+    assert name in rule.allowed
 
 
 WRONG = [
@@ -246,6 +260,53 @@ CONTRADICTIONS = [
   (
     {"data__source": "folder", "data__train_path": "no/such"},
     "data.train_path=no/such does not exist.",
+  ),
+  (
+    {"training__num_epochs": 5.0, "training__schedule_epochs": 4.0},
+    "training.schedule_epochs=4 must be 0 or at least training.num_epochs=5: "
+    "the rate would be 0 at the end.",
+  ),
+  (
+    {"objective__negative_weight": 0.5, "objective__normalization": "batch"},
+    "objective.normalization=batch goes with objective.negative_weight=0 only,"
+    " not 0.5: negatives are compared by cosines.",
+  ),
+  (
+    {"objective__negatives": "queue"},
+    "objective.negatives=queue needs objective.negative_weight above 0: the "
+    "queue would never be used.",
+  ),
+  (
+    {
+      "objective__negatives": "queue",
+      "objective__negative_weight": 1.0,
+      "target__kind": "online",
+    },
+    "objective.negatives=queue does not go with target.kind=online: no "
+    "gradient reaches earlier projections.",
+  ),
+  (
+    {
+      "objective__negatives": "queue",
+      "objective__negative_weight": 1.0,
+      "objective__queue_size": 384,
+    },
+    "objective.queue_size=384 must be a multiple of the 256 projections that a "
+    "step adds.",
+  ),
+  (
+    {"network__predictor": "none", "optimizer__predictor_multiplier": 2.0},
+    "optimizer.predictor_multiplier=2 needs network.predictor=mlp: none has "
+    "nothing to train.",
+  ),
+  (
+    {"network__predictor": "least_squares", "training__micro_batches": 4},
+    "network.predictor=least_squares needs at least network.projection_dim=64 "
+    "pictures in a part of the batch, not 32.",
+  ),
+  (
+    {"network__predictor_norm": "group", "network__predictor_hidden": (40,)},
+    "network.norm_groups=16 cannot divide the 40 channels of a group norm.",
   ),
   ({"init_from": "no/such"}, "init_from=no/such does not exist."),
 ]

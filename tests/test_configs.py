@@ -20,6 +20,10 @@ CONFIGS = [
   pytest.param("imagenet", "one_gpu", 1_281_167, 1000, marks=pytest.mark.slow),
   ("imagenette", "", 9469, 10),
   ("cifar10", "", 50_000, 10),
+  ("cifar10", "desk", 20_000, 10),
+  ("stl10", "", 105_000, 0),
+  pytest.param("simclr", "1000", 1_281_167, 1000, marks=pytest.mark.slow),
+  pytest.param("moco_v2", "200", 1_281_167, 1000, marks=pytest.mark.slow),
   ("folder", "", 20_000, 0),
 ]
 

@@ -27,6 +27,7 @@ LAYERS = {
   "config": 5,
   "loop": 4,
   "evaluation_settings": 4,
+  "pretraining_settings": 4,
   "inputs": 4,
   "labelled": 4,
   "byol": 4,

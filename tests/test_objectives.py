@@ -59,3 +59,54 @@ def test_classification_loss_matches_numpy():
   expected = -np.log(probabilities[[0, 1], labels])
   loss = objectives.classification_loss(jnp.float32(logits), labels)
   np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def normalized(x, kind, num_devices=1):
+  """What several devices make of [batch, dim] together."""
+  parts = x.reshape(num_devices, -1, x.shape[-1])
+  mapped = jax.vmap(
+    lambda part: objectives.normalize(part, kind, "devices"),
+    axis_name="devices",
+  )
+  return np.asarray(mapped(parts)).reshape(x.shape)
+
+
+@pytest.mark.parametrize("num_devices", [1, 2])
+@pytest.mark.parametrize("kind", ["l2", "layer", "batch", "none"])
+def test_normalize_matches_numpy(kind, num_devices):
+  x = np.random.default_rng(0).normal(3.0, 2.0, (6, 4)).astype(np.float32)
+  of_rows = x - x.mean(axis=1, keepdims=True)
+  expected = {
+    "l2": x / np.linalg.norm(x, axis=1, keepdims=True),
+    # Zero mean and unit variance, divided by the root of the dimension.
+    "layer": of_rows / of_rows.std(axis=1, keepdims=True) / 2.0,
+    "batch": (x - x.mean(axis=0)) / x.std(axis=0) / 2.0,
+    "none": x,
+  }[kind]
+  np.testing.assert_allclose(
+    normalized(x, kind, num_devices), expected, rtol=1e-4, atol=1e-6
+  )
+
+
+@pytest.mark.parametrize("kind", ["l2", "layer", "batch"])
+def test_normalize_is_finite_where_all_is_equal(kind):
+  x = jnp.ones((4, 3))
+  grad = jax.grad(
+    lambda x: jnp.sum(
+      objectives.normalize(x, kind, "devices") * jnp.arange(3.0)[None]
+    )
+  )
+  assert jnp.all(jnp.isfinite(jax.vmap(grad, axis_name="devices")(x[None])))
+
+
+def test_negative_loss_matches_numpy():
+  cosines = np.random.default_rng(0).uniform(-1, 1, (3, 7))
+  cosines[0, 2] = -np.inf
+  expected = 2 * 0.3 * np.log(np.sum(np.exp(cosines / 0.3), axis=1)) - 2
+  found = objectives.negative_loss(jnp.float32(cosines), 0.3)
+  np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_negative_loss_survives_a_small_temperature():
+  found = objectives.negative_loss(jnp.array([[1.0, -1.0]]), 0.001)
+  np.testing.assert_allclose(found, 0.0, atol=1e-5)

@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -127,3 +128,33 @@ def test_adamw_spares_biases_and_norms():
   )
   assert np.all(params["head/linear"]["b"] != 0.0)
   np.testing.assert_array_equal(updates["head/linear"]["b"], 0.0)
+
+
+def test_multipliers_scale_the_rate_of_their_modules():
+  params = {
+    "res_net/conv": {"w": jnp.ones((2, 3))},
+    "projector/linear": {"w": jnp.full((3, 2), 2.0), "b": jnp.ones(2)},
+    "predictor/linear": {"w": jnp.full((2, 2), 3.0)},
+  }
+  grads = jax.tree.map(lambda x: 0.1 * x, params)
+  plain = optimizers.lars(lambda step: 0.5, 1e-2, 0.9, 1e-3)
+  factors = {"projector": 2.0, "predictor": 0.0}
+  scaled = optimizers.with_multipliers(plain, factors)
+
+  def second_update(optimizer):
+    state = optimizer.init(params)
+    _, state = optimizer.update(grads, state, params)
+    return optimizer.update(grads, state, params)[0]
+
+  one, many = second_update(plain), second_update(scaled)
+  assert jnp.linalg.norm(one["projector/linear"]["w"]) > 1e-4
+  for module, leaves in one.items():
+    factor = factors.get(module.split("/")[0], 1.0)
+    for name, leaf in leaves.items():
+      np.testing.assert_allclose(many[module][name], factor * leaf, rtol=1e-6)
+
+
+def test_multipliers_of_one_change_nothing():
+  plain = optimizers.lars(lambda step: 0.5, 1e-2, 0.9, 1e-3)
+  ones = {"projector": 1.0, "predictor": 1.0}
+  assert optimizers.with_multipliers(plain, ones) is plain
