@@ -4,13 +4,12 @@ import io
 import math
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import matplotlib
 import numpy as np
 from matplotlib import axes, figure
 
-from experiments import declare, grouping, paper, results, scoring
+from experiments import comparison, declare, grouping, paper, results
 
 # Okabe and Ito's colours, which colour-blind people can tell apart.
 _COLOURS = (
@@ -34,26 +33,13 @@ _STYLE = {
   "grid.color": "#e6e6e6",
   "legend.frameon": False,
   "svg.hashsalt": "byol",  # The same picture is the same file.
+  "svg.fonttype": "none",  # Text stays text.
 }
 _DPI, _WIDTH = 120, 9.0  # Inches.
 _BAR, _MARGIN, _LEAST = 0.2, 1.3, 2.4  # Inches of height.
 _LONGEST_NAME = 44
 # An axis over a wider range is logarithmic.
 _WIDE = 20.0
-
-
-class Numbers(NamedTuple):
-  """Scores of one source, in per cent or as differences to a row.
-
-  Attributes:
-    mean: [rows, columns], NaN where there is none.
-    spread: [rows, columns], 0 where there is none.
-    lost: [rows, columns], whether all runs diverged.
-  """
-
-  mean: np.ndarray
-  spread: np.ndarray
-  lost: np.ndarray
 
 
 def scores(
@@ -67,9 +53,13 @@ def scores(
     experiment: its declaration.
     lines: of the experiment as it is declared now.
   """
-  both = (_printed(experiment), _measured(experiment, lines))
-  if experiment.baseline:
-    both = tuple(_relative(experiment, numbers) for numbers in both)
+  both = [
+    comparison.relative(experiment, numbers)
+    for numbers in (
+      comparison.printed(experiment),
+      comparison.measured(experiment, lines),
+    )
+  ]
   with matplotlib.rc_context(_STYLE):
     if all(row.x is not None for row in experiment.rows):
       return _curves(experiment, both)
@@ -125,48 +115,7 @@ def svg(made: figure.Figure) -> bytes:
   return out.getvalue()
 
 
-def _printed(experiment: declare.Experiment) -> Numbers:
-  key = experiment.paper
-
-  def of(function, missing):
-    found = [
-      [function(key, row.name, column.name) for column in experiment.columns]
-      for row in experiment.rows
-    ]
-    return np.array(
-      [[missing if x is None else x for x in line] for line in found], float
-    )
-
-  mean = of(paper.value, math.nan)
-  return Numbers(mean, of(paper.spread, 0.0), np.zeros_like(mean, bool))
-
-
-def _measured(experiment: declare.Experiment, lines) -> Numbers:
-  found = scoring.scores(experiment, lines)
-  none = scoring.over_seeds([])
-
-  def of(field):
-    return np.array(
-      [
-        [
-          getattr(found.get((row.name, column.name), none), field)
-          for column in experiment.columns
-        ]
-        for row in experiment.rows
-      ]
-    )
-
-  lost = (of("count") == 0) & (of("diverged") > 0)
-  return Numbers(of("mean"), np.nan_to_num(of("spread")), lost)
-
-
-def _relative(experiment: declare.Experiment, numbers: Numbers) -> Numbers:
-  names = [row.name for row in experiment.rows]
-  base = numbers.mean[[names.index(experiment.baseline)]]
-  return numbers._replace(mean=numbers.mean - base)
-
-
-def _curves(experiment: declare.Experiment, both: Sequence[Numbers]):
+def _curves(experiment: declare.Experiment, both: Sequence[comparison.Numbers]):
   """One line for each column, over the rows' numbers."""
   made, panels = _panels(experiment, 3.4, share=False)
   x = np.array([row.x for row in experiment.rows], float)
@@ -186,8 +135,7 @@ def _curves(experiment: declare.Experiment, both: Sequence[Numbers]):
         label=column.title,
       )
     _scale_axis(panel, x)
-    panel.set_xlabel(experiment.axis)
-    panel.set_ylabel(_unit(experiment))
+    panel.set(xlabel=experiment.axis, ylabel=_unit(experiment))
   _legend(made, panels[0], len(experiment.columns))
   return made
 
@@ -204,12 +152,12 @@ def _scale_axis(panel: axes.Axes, x: np.ndarray) -> None:
   panel.minorticks_off()
 
 
-def _bars(experiment: declare.Experiment, both: Sequence[Numbers]):
+def _bars(experiment: declare.Experiment, both: Sequence[comparison.Numbers]):
   """Horizontal bars; what there is more of, rows or columns, goes down."""
   rows = [row.name for row in experiment.rows]
   columns = [column.title for column in experiment.columns]
   if len(columns) > len(rows):
-    both = [Numbers(*(field.T for field in x)) for x in both]
+    both = [comparison.Numbers(*(field.T for field in x)) for x in both]
     rows, columns = columns, rows
   height = _MARGIN + len(rows) * (_BAR * len(columns) + 0.12)
   made, panels = _panels(experiment, max(_LEAST, height), share=True)
@@ -233,7 +181,9 @@ def _bars(experiment: declare.Experiment, both: Sequence[Numbers]):
         places, values, spread, numbers.lost[:, at], strict=True
       ):
         _write_value(panel, place, shown)
-    panel.margins(x=0.14)
+    panel.margins(x=0.14, y=0.02)
+    if not np.nanmin(values, initial=0.0) < 0.0:
+      panel.set_xlim(left=0.0)
     panel.set_xlabel(_unit(experiment))
     panel.grid(axis="y", visible=False)
     panel.tick_params(axis="y", length=0)

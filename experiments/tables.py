@@ -1,14 +1,31 @@
-"""An experiment's table in Markdown: the paper's numbers beside ours."""
+"""An experiment's table, paper and ours, and how it was made."""
 
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from experiments import declare, grouping, paper, results, scales, scoring
 
 # What tells a collapsed network from another, as recorded while it trains.
 STATISTICS = ("loss", "projection_std", "view_cosine", "image_cosine")
 _KNN = "test_knn_top1"
+_SECS_PER_HOUR = 3600.0
+_COMMIT_LENGTH = 10
+
+
+class Grid(NamedTuple):
+  """A table of texts.
+
+  Attributes:
+    head: of each column.
+    body: rows, each as long as `head`; none where there is nothing to show.
+    num_texts: columns, from the left, that are no numbers.
+  """
+
+  head: list[str]
+  body: list[list[str]]
+  num_texts: int = 1
 
 
 def markdown(
@@ -16,60 +33,38 @@ def markdown(
   scale: scales.Scale,
   lines: Sequence[results.Line],
 ) -> str:
-  """The table, and below it how it was made.
+  """The page of an experiment.
 
   Args:
     experiment: its declaration.
     scale: where it was run.
     lines: of the experiment, at that scale, from `grouping.current`.
   """
-  printed = paper.table(experiment.paper)
   parts = [
     f"# {experiment.title}",
-    f"{printed['paper_id']}: {printed['caption']}. In {printed['unit']}; ours"
-    " is the mean ± half of the highest less the lowest of n seeds.",
-    _scores(experiment, lines),
-    _statistics(experiment, lines),
-    _facts(experiment, scale, lines),
-    _changes(experiment, lines),
+    caption(experiment),
+    _text(scores(experiment, lines)),
+    _titled("At the end of pretraining", collapse(experiment, lines)),
+    "\n".join(f"- {fact}" for fact in facts(experiment, scale, lines)),
+    _titled("Changes of each row", changes(experiment, lines)),
   ]
   return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def quoted(experiment: declare.Experiment, row: str, column: str) -> str:
-  """The paper's number and, where it prints one, its spread."""
-  value = paper.value(experiment.paper, row, column)
-  spread = paper.spread(experiment.paper, row, column)
-  if value is None:
-    return "-"
-  return f"{value:g}" if spread is None else f"{value:g} ± {spread:g}"
-
-
-def ours(score: scoring.Score | None) -> str:
-  """Our number, "diverged" or "-"."""
-  if score is None:
-    return "-"
-  text = f"{score.diverged} diverged" if score.diverged else ""
-  if score.count:
-    spread = f" ± {score.spread:.1f}" if score.count > 1 else ""
-    mean = f"{score.mean:.1f}{spread} (n={score.count})"
-    text = f"{mean}, {text}" if text else mean
-  return "diverged" if text == "1 diverged" else text
-
-
-def grid(
-  head: Sequence[str], body: Iterable[Sequence[str]], numbers_from: int = 1
-) -> str:
-  """A Markdown table, numbers to the right."""
-  rule = ["---" if at < numbers_from else "---:" for at in range(len(head))]
-  rows = [head, rule, *body]
-  return "\n".join(
-    "| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |"
-    for row in rows
+def caption(experiment: declare.Experiment) -> str:
+  """What the numbers are."""
+  printed = paper.table(experiment.paper)
+  return (
+    f"{printed['paper_id']}: {printed['caption']}. In {printed['unit']}; ours"
+    " is the mean ± half of the highest less the lowest of n seeds, as the"
+    " paper prints it."
   )
 
 
-def _scores(experiment, lines) -> str:
+def scores(
+  experiment: declare.Experiment, lines: Sequence[results.Line]
+) -> Grid:
+  """The paper's numbers and ours, by row and column."""
   found = scoring.scores(experiment, lines)
   head = [""]
   for column in experiment.columns:
@@ -78,76 +73,124 @@ def _scores(experiment, lines) -> str:
   for row in experiment.rows:
     cells = [row.name]
     for column in experiment.columns:
-      cells.append(quoted(experiment, row.name, column.name))
-      cells.append(ours(found.get((row.name, column.name))))
+      cells.append(_quoted(experiment, row.name, column.name))
+      cells.append(_ours(found.get((row.name, column.name))))
     body.append(cells)
-  return grid(head, body)
+  return Grid(head, body)
 
 
-def _statistics(experiment, lines) -> str:
-  """Means over the seeds of what was recorded last."""
+def collapse(
+  experiment: declare.Experiment, lines: Sequence[results.Line]
+) -> Grid:
+  """Means over the seeds of what each pretraining recorded last."""
   names = [
     name
     for name in (*STATISTICS, _KNN)
-    if any(name in line.get("statistics", {}) for line in lines)
+    if any(name in line["statistics"] for line in lines)
   ]
   body = []
   for label, mine in grouping.labelled(experiment, lines):
-    means = [mean_statistic(mine, name) for name in names]
+    means = [_mean(mine, name) for name in names]
     if any(map(math.isfinite, means)):
-      shown = [f"{x:.3f}" if math.isfinite(x) else "-" for x in means]
-      body.append([label, *shown])
-  if not body:
+      body.append([label, *map(_decimal, means)])
+  return Grid(["", *names], body)
+
+
+def facts(
+  experiment: declare.Experiment,
+  scale: scales.Scale,
+  lines: Sequence[results.Line],
+) -> list[str]:
+  """Sentences in Markdown: where, when and on what."""
+  base = scale.bases[experiment.base]
+  with_changes = _listing(base.changes)
+  config = f"`{base.config}`" + (
+    f" with {with_changes}" if with_changes else ""
+  )
+  found = [f"Scale `{scale.name}`: {scale.about}.", f"Config {config}."]
+  if scale.name in experiment.missing:
+    found.append(f"Not run: {experiment.missing[scale.name]}")
+  for row in experiment.rows:
+    if scale.name in row.missing:
+      found.append(f"{row.name}, not run: {row.missing[scale.name]}")
+  if lines:
+    seconds = sum({x["digest"]: x["wall_secs"] for x in lines}.values())
+    found += [
+      f"Data: {_values(lines, 'data')}. Device: {_values(lines, 'device')}.",
+      f"Commits: {_values(lines, 'commit')}. Seeds: {_values(lines, 'seed')}.",
+      f"Wall time of all runs: {seconds / _SECS_PER_HOUR:.2f} h.",
+    ]
+  return found
+
+
+def changes(
+  experiment: declare.Experiment, lines: Sequence[results.Line]
+) -> Grid:
+  """What each row changes in the config of the scale."""
+  body = []
+  for label, mine in grouping.labelled(experiment, lines):
+    untrained = mine[0]["encoder"] != "trained"
+    shown = "untrained" if untrained else _listing(mine[0]["overrides"])
+    body.append([label, shown or "none"])
+  return Grid(["", "config"], body, 2)
+
+
+def _text(grid: Grid) -> str:
+  """Markdown, numbers to the right; "" for nothing."""
+  if not grid.body:
     return ""
-  return f"At the end of pretraining:\n\n{grid(['', *names], body)}"
+  rule = ["---:"] * len(grid.head)
+  rule[: grid.num_texts] = ["---"] * grid.num_texts
+  return "\n".join(
+    "| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |"
+    for row in (grid.head, rule, *grid.body)
+  )
 
 
-def mean_statistic(lines: Iterable[results.Line], name: str) -> float:
-  """Mean over the seeds, NaN without any."""
-  by_seed = {line["seed"]: line.get("statistics", {}) for line in lines}
+def _titled(title: str, grid: Grid) -> str:
+  return f"{title}:\n\n{_text(grid)}" if grid.body else ""
+
+
+def _quoted(experiment, row: str, column: str) -> str:
+  """The paper's number and, where it prints one, its spread."""
+  value = paper.value(experiment.paper, row, column)
+  spread = paper.spread(experiment.paper, row, column)
+  if value is None:
+    return "-"
+  return f"{value:g}" if spread is None else f"{value:g} ± {spread:g}"
+
+
+def _ours(score: scoring.Score | None) -> str:
+  """Our number, "diverged" or "-"."""
+  if score is None:
+    return "-"
+  parts = []
+  if score.count:
+    spread = f" ± {score.spread:.1f}" if score.count > 1 else ""
+    parts.append(f"{score.mean:.1f}{spread} (n={score.count})")
+  if score.diverged:
+    parts.append(f"diverged (n={score.diverged})")
+  return ", ".join(parts)
+
+
+def _mean(lines: Iterable[results.Line], name: str) -> float:
+  """Mean of a statistic over the seeds, NaN without any."""
+  by_seed = {line["seed"]: line["statistics"] for line in lines}
   found = [known[name] for known in by_seed.values() if name in known]
   return statistics.fmean(found) if found else math.nan
 
 
-def _facts(experiment, scale, lines) -> str:
-  """Where, when and on what."""
-  base = scale.bases[experiment.base]
-  facts = [
-    f"Scale `{scale.name}`: {scale.about}.",
-    f"Config `{base.config}`{_text(base.changes)}.",
+def _decimal(value: float) -> str:
+  return f"{value:.3f}" if math.isfinite(value) else "-"
+
+
+def _values(lines: Iterable[results.Line], key: str) -> str:
+  found = sorted({line[key] for line in lines if line[key] != ""})
+  shown = [
+    str(x)[:_COMMIT_LENGTH] if key == "commit" else str(x) for x in found
   ]
-  if scale.name in experiment.missing:
-    facts.append(f"Not run: {experiment.missing[scale.name]}")
-  for row in experiment.rows:
-    if scale.name in row.missing:
-      facts.append(f"{row.name}, not run: {row.missing[scale.name]}")
-  if lines:
-    seconds = sum({x["digest"]: x["wall_secs"] for x in lines}.values())
-    facts += [
-      f"Data: {_listed(lines, 'data')}. Device: {_listed(lines, 'device')}.",
-      f"Commits: {_listed(lines, 'commit')}. Seeds: {_listed(lines, 'seed')}.",
-      f"Wall time of all runs: {seconds / 3600:.2f} h.",
-    ]
-  return "\n".join(f"- {fact}" for fact in facts)
-
-
-def _listed(lines, key) -> str:
-  values = sorted({line[key] for line in lines if line[key] != ""})
-  shown = (str(x)[:10] if key == "commit" else str(x) for x in values)
   return ", ".join(shown) or "unknown"
 
 
-def _changes(experiment, lines) -> str:
-  """What each row changes."""
-  body = []
-  for label, mine in grouping.labelled(experiment, lines):
-    changes = "none (untrained)" if mine[0]["encoder"] != "trained" else ""
-    body.append([label, changes or _text(mine[0]["overrides"], "") or "none"])
-  if not body:
-    return ""
-  return "Changes of each row:\n\n" + grid(["", "config"], body, 2)
-
-
-def _text(changes: Mapping, before: str = " with ") -> str:
-  shown = ", ".join(f"`{key}={value}`" for key, value in changes.items())
-  return f"{before}{shown}" if shown else ""
+def _listing(changes: Mapping) -> str:
+  return ", ".join(f"`{key}={value}`" for key, value in changes.items())
