@@ -101,10 +101,13 @@ def restore(
   place = f"Checkpoint {step} in {manager.directory}"
   saved = _leaves(manager.item_metadata(step)["state"].tree)
   _check_same(saved, _leaves(like), place)
-  # Orbax restores as the type it is shown: NumPy needs no devices.
-  blank = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), like)
-  items = ocp.args.Composite(state=ocp.args.StandardRestore(blank))
-  return manager.restore(step, args=items)["state"]
+  items = ocp.args.Composite(state=ocp.args.StandardRestore())
+  found = _by_path(manager.restore(step, args=items)["state"])
+  # By their paths, not by Orbax: it refuses a part that is empty here and that
+  # an older program did not have.
+  return jax.tree.unflatten(
+    jax.tree.structure(like), [np.asarray(found[x]) for x in _by_path(like)]
+  )
 
 
 def changes(
@@ -216,11 +219,17 @@ def versions() -> dict[str, str]:
 
 def _leaves(tree: chex.ArrayTree) -> dict[str, str]:
   """Type and shape by path: fields, keys and places joined by slashes."""
+  return {
+    path: f"{np.dtype(leaf.dtype).name}{list(leaf.shape)}"
+    for path, leaf in _by_path(tree).items()
+  }
+
+
+def _by_path(tree: chex.ArrayTree) -> dict[str, Any]:
+  """Leaves by path, in the tree's order."""
   pairs, _ = jax.tree.flatten_with_path(tree)
   return {
-    jax.tree_util.keystr(path, simple=True, separator="/"): (
-      f"{np.dtype(leaf.dtype).name}{list(leaf.shape)}"
-    )
+    jax.tree_util.keystr(path, simple=True, separator="/"): leaf
     for path, leaf in pairs
   }
 
