@@ -229,6 +229,9 @@ def test_pretraining_views_are_those_of_the_checkpoint(encoder):
   wanted = tiny.config().augment.view1
   assert view._asdict() == wanted.to_dict()
   assert view.jitter > 0
+  named = found._replace(augment={**found.augment, "set": "no_color"})
+  (plain,) = subject.prepare(config, named, parts).data.views.policies
+  assert plain == view._replace(jitter=0.0, grayscale=0.0)
   unknown = found._replace(augment={})
   with pytest.raises(ValueError, match="needs an encoder that was pretrained"):
     subject.prepare(config, unknown, parts)

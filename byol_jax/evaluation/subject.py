@@ -1,14 +1,14 @@
 """Which encoder is evaluated, and how pictures reach it."""
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import ml_collections
 import numpy as np
 
 from byol_jax import encoders, inputs, labelled, parallel
-from byol_jax.augment import policies
+from byol_jax.augment import policies, sets
 from byol_jax.data import sources
 from byol_jax.evaluation import features
 from byol_jax.networks import network
@@ -166,8 +166,13 @@ def _policies(config, encoder) -> tuple[policies.Policy, ...]:
       "augment.kind=pretraining needs an encoder that was pretrained, which"
       f" {encoder.name} was not."
     )
-  view = {
-    k: tuple(v) if isinstance(v, list) else v
-    for k, v in encoder.augment["view1"].items()
-  }
-  return (policies.Policy(**view),)
+  view1, view2 = map(_policy, (encoder.augment[x] for x in ("view1", "view2")))
+  # Checkpoints from before the named sets have none.
+  name = encoder.augment.get("set", "baseline")
+  return sets.apply(name, view1, view2)[:1]
+
+
+def _policy(view: Mapping[str, Any]) -> policies.Policy:
+  """A view of a checkpoint's config, where tuples have become lists."""
+  values = {k: tuple(v) if isinstance(v, list) else v for k, v in view.items()}
+  return policies.Policy(**values)
