@@ -132,7 +132,7 @@ def run(
   workdir = pathlib.Path(commands.folder(run_of, place))
   workdir.mkdir(parents=True, exist_ok=True)
   with (workdir / _LOCK).open("w") as lock:
-    _wait_for(lock, execute.check)
+    wait_for(lock, execute.check)
     trained = Result(DONE, "", {"wall_secs": 0.0})
     if first.encoder == "trained":
       trained = _pretrain(first.pretraining, place, execute, lock)
@@ -185,13 +185,21 @@ def _evaluate(evaluation, trained, place, execute, lock) -> Result:
   return Result(DONE, "", values)
 
 
-def _wait_for(lock: IO, check: Callable[[], None]) -> None:
-  """Waits while another program is at work in this folder."""
+def wait_for(
+  lock: IO, check: Callable[[], None], poll_secs: float = _POLL_SECS
+) -> None:
+  """Waits while another program is at work in a folder.
+
+  Args:
+    lock: an open file in it, locked until it is closed.
+    check: raises an error when all is to stop.
+    poll_secs: between two looks.
+  """
   while True:
     check()
     try:
       fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-      time.sleep(_POLL_SECS)
+      time.sleep(poll_secs)
     else:
       return

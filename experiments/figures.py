@@ -95,7 +95,7 @@ def training(
         steps, values = _mean_curve(mine, name)
         look = ("-", "--", ":")[at // len(_COLOURS) % 3]
         colour = _COLOURS[at % len(_COLOURS)]
-        panel.plot(steps, values, look, color=colour, label=_short(label))
+        panel.plot(steps, values, look, color=colour, label=label)
     handles, labels = panels[0].get_legend_handles_labels()
     columns = 2 if max(map(len, labels)) > 30 else 3
     made.legend(handles, labels, loc="outside lower left", ncols=columns)

@@ -39,13 +39,12 @@ def load(file: pathlib.Path) -> list[Line]:
   if not file.exists():
     return []
   found = []
-  for text in file.read_text(encoding="utf-8").splitlines(keepends=True):
+  for text in file.read_text(encoding="utf-8").splitlines():
     try:
       line = json.loads(text)
     except ValueError:
       continue
-    if text.endswith("\n") and isinstance(line, dict) and "digest" in line:
-      found.append(line)
+    found.append(line)
   return found
 
 
