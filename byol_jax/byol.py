@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from byol_jax import loss, objectives
+from byol_jax.augment import views
 from byol_jax.networks import network
 from byol_jax.parallel import AXIS
 from byol_jax.types import Batch, Metrics, Variables
@@ -47,6 +48,12 @@ class Schedules(NamedTuple):
 
   learning_rate: optax.Schedule
   target_decay: optax.Schedule
+
+
+def _as_they_are(batch: Batch, key: chex.PRNGKey) -> Batch:
+  """For batches that are views already."""
+  del key
+  return batch
 
 
 def init_state(
@@ -97,6 +104,7 @@ def make_update(
   optimizer: optax.GradientTransformation,
   schedules: Schedules,
   settings: loss.Settings = loss.BYOL,
+  make_views: Callable[[Batch, chex.PRNGKey], Batch] = _as_they_are,
 ) -> Update:
   """Builds one training step, a pure function for every device.
 
@@ -105,19 +113,27 @@ def make_update(
     optimizer: of the online parameters.
     schedules: learning rate and target decay.
     settings: of the algorithm.
+    make_views: a batch and the step's key to the views; each part of a batch
+      gets its own just before it is used, so that memory holds one part's.
 
   Returns:
     update(state, batch, key) to (state, metrics), to be run under `parallel`.
-    The batch has `view1` and `view2`, [batch, height, width, 3] float32 in
-    [0, 1], and may have `labels`, [batch] int32. The key is not used: all of
-    the randomness is in the views.
+    The views are `view1` and `view2`, [batch, height, width, 3] float32 in
+    [0, 1], perhaps with `labels`, [batch] int32. All randomness is in them.
   """
   grad_fn = jax.grad(loss.make_loss_fn(net, settings), has_aux=True)
 
   def update(state, batch, key):
-    del key
     grads, (stats, keys, logs) = _accumulate(
-      grad_fn, state, batch, settings.num_micro_batches
+      lambda params, stats, part: grad_fn(
+        params,
+        stats,
+        (state.target.params, state.queue),
+        make_views(part, key),
+      ),
+      state,
+      batch,
+      settings.num_micro_batches,
     )
     grads, logs = jax.lax.pmean((grads, logs), AXIS)
     updates, opt_state = optimizer.update(
@@ -153,16 +169,12 @@ def _accumulate(grad_fn, state, batch, num_micro_batches):
   params = state.online.params
   stats = loss.Stats(state.online.stats, state.target.stats)
   if num_micro_batches == 1:
-    return grad_fn(params, stats, (state.target.params, state.queue), batch)
-  parts = jax.tree.map(
-    lambda x: x.reshape(num_micro_batches, -1, *x.shape[1:]), dict(batch)
-  )
+    return grad_fn(params, stats, batch)
+  parts, shared = views.split(batch, num_micro_batches)
 
   def one_part(carry, part):
     stats, total = carry
-    grads, (stats, keys, logs) = grad_fn(
-      params, stats, (state.target.params, state.queue), part
-    )
+    grads, (stats, keys, logs) = grad_fn(params, stats, {**part, **shared})
     return (stats, jax.tree.map(jnp.add, total, grads)), (keys, logs)
 
   zeros = jax.tree.map(jnp.zeros_like, params)

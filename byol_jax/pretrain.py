@@ -53,7 +53,7 @@ def make_parts(
   net = network.make_network(spec, parallel.AXIS)
   make_views = views.view_maker(pair.where, pair.policies, pair.image_px)
   settings = assembly.settings(config)
-  update = byol.make_update(net, optimizer, schedules, settings)
+  update = byol.make_update(net, optimizer, schedules, settings, make_views)
 
   def keys():
     return jax.random.split(jax.random.key(config.seed))
@@ -66,7 +66,7 @@ def make_parts(
   def step(state, batch):
     _, views_key = keys()
     key = jax.random.fold_in(views_key, state.step)
-    return update(state, make_views(batch, key), key)
+    return update(state, batch, key)
 
   return Parts(init, step, net)
 

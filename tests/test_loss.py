@@ -297,3 +297,29 @@ def test_the_best_linear_predictor_is_numpys(num_devices):
     total += np.mean(2.0 - 2.0 * dots / norms)
   assert total > 1e-2
   np.testing.assert_allclose(logs["loss"], total, rtol=2e-3)
+
+
+def test_each_part_makes_its_own_views():
+  batch = views()
+  numbered = {"index": jnp.arange(BATCH), "pool_images": batch["view1"]}
+
+  def make_views(part, key):
+    noise = jax.random.uniform(key)
+    one = part["pool_images"][part["index"]]
+    # The norm makes the loss depend on the part that it is taken over.
+    return {"view1": one, "view2": one[::-1] * noise}
+
+  settings = loss.Settings(num_micro_batches=2)
+  state = begin(NET)
+  update = byol.make_update(NET, OPTIMIZER, RATES, settings, make_views)
+  key = jax.random.key(3)
+  run = parallel.one_device(lambda x: update(state, x, key)[1])
+  noise = jax.random.uniform(key)
+  view2 = jnp.concatenate([batch["view1"][3::-1], batch["view1"][:3:-1]])
+  expected = step(
+    NET, settings, state, {"view1": batch["view1"], "view2": view2 * noise}
+  )[1]
+  assert expected["loss"] > 0.1
+  np.testing.assert_allclose(
+    run(numbered)["loss"], expected["loss"], rtol=1e-5
+  )

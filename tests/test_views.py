@@ -232,3 +232,15 @@ def test_no_gradient_flows_through_the_views():
   value, gradient = jax.value_and_grad(total)(pool)
   assert float(value) > 1.0
   np.testing.assert_array_equal(gradient, 0.0)
+
+
+def test_parts_of_a_batch_share_the_pool():
+  batch = {
+    "index": jnp.arange(6),
+    "pool_images": jnp.ones((9, 4, 4, 3)),
+    "labels": jnp.arange(6) + 10,
+  }
+  parts, shared = views.split(batch, 3)
+  np.testing.assert_array_equal(parts["index"], [[0, 1], [2, 3], [4, 5]])
+  np.testing.assert_array_equal(parts["labels"][1], [12, 13])
+  assert set(shared) == {"pool_images"}

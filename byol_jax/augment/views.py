@@ -89,6 +89,25 @@ def views_from_pool(
   return made
 
 
+def split(batch: Batch, count: int) -> tuple[Batch, Batch]:
+  """Cuts a batch into parts that are used one after the other.
+
+  Args:
+    batch: what `view_maker`'s functions take, or views.
+    count: number of parts, which divides the pictures.
+
+  Returns:
+    Arrays [count, n / count, ...], and those that all parts share: the pool.
+  """
+  shared = {k: x for k, x in batch.items() if k.startswith("pool_")}
+  parts = {
+    k: x.reshape(count, -1, *x.shape[1:])
+    for k, x in batch.items()
+    if k not in shared
+  }
+  return parts, shared
+
+
 def uniforms(
   key: chex.PRNGKey, index: chex.Array, shape: tuple[int, ...]
 ) -> chex.Array:
