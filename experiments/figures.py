@@ -1,18 +1,18 @@
-"""Pictures of an experiment: the paper's numbers beside ours, and curves."""
+"""Pictures of an experiment: the paper's numbers beside ours."""
 
 import io
 import math
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
 from matplotlib import axes, figure
 
-from experiments import comparison, declare, grouping, paper, results
+from experiments import comparison, declare, paper, results
 
 # Okabe and Ito's colours, which colour-blind people can tell apart.
-_COLOURS = (
+COLOURS = (
   "#0072B2",
   "#D55E00",
   "#009E73",
@@ -21,7 +21,7 @@ _COLOURS = (
   "#56B4E9",
   "#000000",
 )
-_STYLE = {
+STYLE = {
   "font.size": 9.0,
   "axes.spines.top": False,
   "axes.spines.right": False,
@@ -35,8 +35,9 @@ _STYLE = {
   "svg.hashsalt": "byol",  # The same picture is the same file.
   "svg.fonttype": "none",  # Text stays text.
 }
-_DPI, _WIDTH = 120, 9.0  # Inches.
-_BAR, _MARGIN, _LEAST = 0.2, 1.3, 2.4  # Inches of height.
+_DPI, WIDTH = 120, 9.0  # Inches.
+_BAR, _GAP, _MARGIN, _LEAST = 0.2, 0.12, 1.3, 2.4  # Inches of height.
+_GROUP = 0.85  # Of the distance of two rows.
 _LONGEST_NAME = 44
 # An axis over a wider range is logarithmic.
 _WIDE = 20.0
@@ -60,46 +61,10 @@ def scores(
       comparison.measured(experiment, lines),
     )
   ]
-  with matplotlib.rc_context(_STYLE):
+  with matplotlib.rc_context(STYLE):
     if all(row.x is not None for row in experiment.rows):
       return _curves(experiment, both)
     return _bars(experiment, both)
-
-
-def training(
-  experiment: declare.Experiment,
-  lines: Sequence[results.Line],
-  names: Sequence[str],
-) -> figure.Figure | None:
-  """How metrics went while each row was trained, a panel for each.
-
-  Args:
-    experiment: its declaration.
-    lines: of the experiment as it is declared now.
-    names: of the metrics.
-
-  Returns:
-    The mean over seeds; None without any recorded curve.
-  """
-  names = [x for x in names if any(x in line["curve"] for line in lines)]
-  if not names:
-    return None
-  with matplotlib.rc_context(_STYLE):
-    width = max(_WIDTH, 3.0 * len(names))
-    made = figure.Figure((width, 3.6), layout="constrained")
-    panels = np.ravel(made.subplots(1, len(names), squeeze=False))
-    for panel, name in zip(panels, names, strict=True):
-      panel.set_title(name)
-      panel.set_xlabel("step")
-      for at, (label, mine) in enumerate(grouping.labelled(experiment, lines)):
-        steps, values = _mean_curve(mine, name)
-        look = ("-", "--", ":")[at // len(_COLOURS) % 3]
-        colour = _COLOURS[at % len(_COLOURS)]
-        panel.plot(steps, values, look, color=colour, label=label)
-    handles, labels = panels[0].get_legend_handles_labels()
-    columns = 2 if max(map(len, labels)) > 30 else 3
-    made.legend(handles, labels, loc="outside lower left", ncols=columns)
-  return made
 
 
 def save(made: figure.Figure, file: pathlib.Path) -> None:
@@ -110,7 +75,7 @@ def save(made: figure.Figure, file: pathlib.Path) -> None:
 def svg(made: figure.Figure) -> bytes:
   """The picture as an SVG file."""
   out = io.BytesIO()
-  with matplotlib.rc_context(_STYLE):
+  with matplotlib.rc_context(STYLE):
     made.savefig(out, format="svg", metadata={"Date": None})
   return out.getvalue()
 
@@ -128,7 +93,7 @@ def _curves(experiment: declare.Experiment, both: Sequence[comparison.Numbers]):
         x[order][there],
         mean[there],
         numbers.spread[order, at][there],
-        color=_COLOURS[at % len(_COLOURS)],
+        color=COLOURS[at % len(COLOURS)],
         marker="o",
         markersize=4.0,
         capsize=2.0,
@@ -159,30 +124,13 @@ def _bars(experiment: declare.Experiment, both: Sequence[comparison.Numbers]):
   if len(columns) > len(rows):
     both = [comparison.Numbers(*(field.T for field in x)) for x in both]
     rows, columns = columns, rows
-  height = _MARGIN + len(rows) * (_BAR * len(columns) + 0.12)
+  height = _MARGIN + len(rows) * (_BAR * len(columns) + _GAP)
   made, panels = _panels(experiment, max(_LEAST, height), share=True)
-  thick = 0.85 / len(columns)
   for panel, numbers in zip(panels, both, strict=True):
     for at, column in enumerate(columns):
-      colour = _COLOURS[at % len(_COLOURS)]
-      places = np.arange(len(rows)) + (at + 0.5) * thick - 0.425
-      values, spread = numbers.mean[:, at], numbers.spread[:, at]
-      there = np.isfinite(values)
-      panel.barh(
-        places[there],
-        values[there],
-        thick * 0.9,
-        xerr=spread[there] if spread.any() else None,
-        color=colour,
-        error_kw={"lw": 1.0, "capsize": 2.0, "ecolor": "#555555"},
-        label=_short(column),
-      )
-      for place, *shown in zip(
-        places, values, spread, numbers.lost[:, at], strict=True
-      ):
-        _write_value(panel, place, shown)
+      _draw_bars(panel, numbers, (at, len(columns)), _short(column))
     panel.margins(x=0.14, y=0.02)
-    if not np.nanmin(values, initial=0.0) < 0.0:
+    if not np.nanmin(numbers.mean, initial=0.0) < 0.0:
       panel.set_xlim(left=0.0)
     panel.set_xlabel(_unit(experiment))
     panel.grid(axis="y", visible=False)
@@ -191,6 +139,27 @@ def _bars(experiment: declare.Experiment, both: Sequence[comparison.Numbers]):
   panels[0].invert_yaxis()
   _legend(made, panels[0], len(columns))
   return made
+
+
+def _draw_bars(panel: axes.Axes, numbers, place, label: str) -> None:
+  """One bar in each group, the first of several at its top."""
+  at, count = place
+  thick = _GROUP / count
+  places = np.arange(len(numbers.mean)) + (at + 0.5) * thick - _GROUP / 2
+  values, spread = numbers.mean[:, at], numbers.spread[:, at]
+  there = np.isfinite(values)
+  panel.barh(
+    places[there],
+    values[there],
+    thick * 0.9,
+    xerr=spread[there] if spread.any() else None,
+    color=COLOURS[at % len(COLOURS)],
+    error_kw={"lw": 1.0, "capsize": 2.0, "ecolor": "#555555"},
+    label=label,
+  )
+  lost = numbers.lost[:, at]
+  for middle, *shown in zip(places, values, spread, lost, strict=True):
+    _write_value(panel, middle, shown)
 
 
 def _write_value(panel: axes.Axes, place: float, shown) -> None:
@@ -213,7 +182,7 @@ def _write_value(panel: axes.Axes, place: float, shown) -> None:
 
 
 def _panels(experiment: declare.Experiment, height: float, share: bool):
-  made = figure.Figure((_WIDTH, height), layout="constrained")
+  made = figure.Figure((WIDTH, height), layout="constrained")
   panels = made.subplots(1, 2, sharey=share)
   panels[0].set_title("paper")
   panels[1].set_title("ours")
@@ -232,17 +201,6 @@ def _unit(experiment: declare.Experiment) -> str:
   if experiment.baseline:
     return f"{unit}, difference to {_short(experiment.baseline)}"
   return unit
-
-
-def _mean_curve(lines, name: str):
-  """Steps and mean values over the seeds that recorded them."""
-  found: dict[int, list[float]] = {}
-  by_seed: Mapping = {line["seed"]: line for line in lines}
-  for line in by_seed.values():
-    for step, value in line["curve"].get(name, ()):
-      found.setdefault(step, []).append(value)
-  steps = sorted(found)
-  return steps, [float(np.mean(found[step])) for step in steps]
 
 
 def _short(name: str) -> str:

@@ -1,5 +1,6 @@
 """Which lines belong to an experiment, and to which of its rows."""
 
+import json
 from collections.abc import Iterable
 
 from experiments import declare, plan, results, scales
@@ -10,7 +11,13 @@ def current(
   scale: scales.Scale,
   lines: Iterable[results.Line],
 ) -> list[results.Line]:
-  """Lines that are of the experiment as it is declared now."""
+  """Lines that are of the experiment as it is declared now.
+
+  Args:
+    experiment: its declaration.
+    scale: where it was run.
+    lines: of its file.
+  """
   lines = list(lines)
   seeds = sorted({line["seed"] for line in lines})
   digests = {
@@ -23,11 +30,19 @@ def current(
 def labelled(
   experiment: declare.Experiment, lines: Iterable[results.Line]
 ) -> list[tuple[str, list[results.Line]]]:
-  """Lines by what was pretrained: by row, and by column where these differ."""
-  groups: dict[tuple, list[results.Line]] = {}
+  """Lines by what was pretrained: by row, and by column where these differ.
+
+  Args:
+    experiment: its declaration.
+    lines: of the experiment as it is declared now.
+
+  Returns:
+    Pairs of a name and its lines, in the order of the rows.
+  """
+  groups: dict[str, list[results.Line]] = {}
   for line in lines:
-    key = (line["row"], tuple(map(tuple, sorted(line["overrides"].items()))))
-    groups.setdefault(repr(key), []).append(line)
+    made = [line["row"], line["encoder"], line["overrides"]]
+    groups.setdefault(json.dumps(made, sort_keys=True), []).append(line)
   titles = {column.name: column.title for column in experiment.columns}
   order = [row.name for row in experiment.rows]
   rows = [mine[0]["row"] for mine in groups.values()]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from byol_jax import records
 from experiments import (
   catalogue,
+  curves,
   declare,
   figures,
   grouping,
@@ -144,9 +145,9 @@ def _section(section: Section) -> Iterator[str]:
   yield f"<p>{html.escape(tables.caption(experiment))}</p>"
   yield _table(tables.scores(experiment, lines))
   yield _image(figures.scores(experiment, lines), title)
-  curves = figures.training(experiment, lines, tables.STATISTICS)
-  if curves:
-    yield _image(curves, f"{title}: while training")
+  drawn = curves.training(experiment, lines, tables.STATISTICS)
+  if drawn:
+    yield _image(drawn, f"{title}: while training")
     yield _table(tables.collapse(experiment, lines))
   yield "<details><summary>What the rows change in the config</summary>"
   yield _table(tables.changes(experiment, lines))

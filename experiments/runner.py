@@ -73,14 +73,7 @@ def run(
   """
   flags = _parse(argv)
   place = commands.Place(scales.SCALES[flags.scale], flags.data, flags.runs)
-  cells = []
-  for experiment in experiments:
-    if flags.scale in experiment.missing:
-      reason = experiment.missing[flags.scale]
-      print(f"{experiment.name}: {reason}", file=sys.stderr)
-    seeds = flags.seeds or experiment.seeds
-    cells += plan.cells(experiment, place.scale, seeds)
-  cells = _chosen(cells, flags.rows)
+  cells = _cells(experiments, place.scale, flags)
   if flags.print:
     _print(cells, place)
     return 0
@@ -91,12 +84,24 @@ def run(
   failures = 0
   todo = work.jobs(missing)
   for evaluation, result in work.work(todo, place, flags.jobs, children):
-    mine = [cell for cell in missing if _is(evaluation, cell)]
+    wanted = plan.digest(evaluation)
+    mine = [x for x in missing if plan.digest(x.evaluation) == wanted]
     failures += result.status == execute.FAILED
     _keep(mine, result, place, folder)
     touched = {cell.experiment for cell in mine}
     _write([x for x in experiments if x.name in touched], place.scale, folder)
   return _FAILED if failures else 0
+
+
+def _cells(experiments, scale: scales.Scale, flags) -> list[plan.Cell]:
+  """What is wanted, whether it is there or not; says what cannot be had."""
+  found = []
+  for experiment in experiments:
+    if scale.name in experiment.missing:
+      reason = experiment.missing[scale.name]
+      print(f"{experiment.name}: {reason}", file=sys.stderr)
+    found += plan.cells(experiment, scale, flags.seeds or experiment.seeds)
+  return _chosen(found, flags.rows)
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -163,10 +168,6 @@ def _take_over(cells: Sequence[plan.Cell], folder: str) -> list[plan.Cell]:
     else:
       results.append(results.of_cell(line, cell), file)
   return missing
-
-
-def _is(evaluation: plan.Evaluation, cell: plan.Cell) -> bool:
-  return plan.digest(cell.evaluation) == plan.digest(evaluation)
 
 
 def _keep(cells, result, place, folder: str) -> None:

@@ -34,7 +34,7 @@ def work(
     todo: in the order in which they begin.
     place: where.
     processes: at a time, each on its own share of the cores.
-    children: runs a command; stopped when the caller stops early.
+    children: runs a command; stopped at the end.
 
   Yields:
     Each evaluation with its result, as they end.
@@ -47,26 +47,27 @@ def work(
     for pair in execute.run(job, place, children):
       ended.put(pair)
 
-  pool = concurrent.futures.ThreadPoolExecutor(
+  with concurrent.futures.ThreadPoolExecutor(
     processes, initializer=lambda: _restrict(shares.get())
-  )
-  with pool:
+  ) as pool:
     try:
-      futures = [pool.submit(one, job) for job in todo]
-      for future in futures:
-        future.add_done_callback(ended.put)
-      left = len(futures)
-      while left:
-        item = ended.get()
-        if isinstance(item, concurrent.futures.Future):
-          left -= 1
-          item.result()  # Raises what was raised.
-        else:
-          yield item
-    except BaseException:
+      for job in todo:
+        pool.submit(one, job).add_done_callback(ended.put)
+      yield from _until_all_ended(ended, len(todo))
+    finally:  # Also after Ctrl-C, and where the caller stops early.
       children.stop()
       pool.shutdown(cancel_futures=True)
-      raise
+
+
+def _until_all_ended(ended: queue.SimpleQueue, left: int):
+  """What the jobs report, until so many of them have come to their end."""
+  while left:
+    item = ended.get()
+    if isinstance(item, concurrent.futures.Future):
+      left -= 1
+      item.result()  # Raises what was raised.
+    else:
+      yield item
 
 
 def _restrict(cores: set[int]) -> None:

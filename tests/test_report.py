@@ -2,12 +2,15 @@ import html.parser
 import json
 import math
 
+import declared
 import numpy as np
 import pytest
 from fake_runs import BYOL, NO_TARGET, QUOTED, TOP1, Processes, experiment
 
 from experiments import (
+  catalogue,
   comparison,
+  curves,
   figures,
   grouping,
   report,
@@ -165,11 +168,11 @@ def test_bars_and_curves_are_drawn(x, tmp_path):
 
 
 def test_curves_are_means_over_seeds():
-  picture = figures.training(experiment(BYOL), SEEDS, ("loss", "unknown"))
+  picture = curves.training(experiment(BYOL), SEEDS, ("loss", "unknown"))
   (panel,) = picture.axes
   (line,) = panel.lines
   np.testing.assert_allclose(line.get_xydata(), [[1, 2.0], [2, 2.0]])
-  assert figures.training(experiment(BYOL), SEEDS, ("unknown",)) is None
+  assert curves.training(experiment(BYOL), SEEDS, ("unknown",)) is None
 
 
 class _Page(html.parser.HTMLParser):
@@ -213,6 +216,11 @@ def test_the_report_finds_what_has_run(tmp_path):
   runner.run([made], [*argv, f"--runs={tmp_path}/runs"], Processes())
   (section,) = report.sections([made, other], tmp_path)
   assert (section.experiment.name, section.scale.name) == ("one", "desk")
+
+
+def test_the_catalogue_is_complete():
+  names = [made.name for made in catalogue.ALL]
+  assert sorted(names) == sorted(made.name for made in declared.EXPERIMENTS)
 
 
 def test_a_report_of_nothing_is_refused(tmp_path, capsys):
