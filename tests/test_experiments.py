@@ -7,10 +7,17 @@ from absl import flags
 from fake_runs import BYOL, NO_TARGET, QUOTED, Processes, experiment, flag
 
 from byol_jax import main
-from experiments import execute, results, runner
+from experiments import execute, figures, results, runner
 
 NAN = execute.Outcome(1, "byol_jax: The loss is nan at step 7: lower the rate.")
 BROKEN = execute.Outcome(1, "byol_jax: The disk is full.")
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch):
+  """They take most of the time; tests/test_report.py draws them."""
+  monkeypatch.setattr(figures, "scores", lambda *arguments: None)
+  monkeypatch.setattr(figures, "save", lambda *arguments: None)
 
 
 @pytest.fixture

@@ -214,6 +214,7 @@ def test_the_report_finds_what_has_run(tmp_path):
   argv = ["--scale=desk", "--seeds=0", f"--results={tmp_path}"]
   made, other = experiment(BYOL), experiment(BYOL, name="not_run")
   runner.run([made], [*argv, f"--runs={tmp_path}/runs"], Processes())
+  assert (tmp_path / "desk" / "one.png").stat().st_size > 0
   (section,) = report.sections([made, other], tmp_path)
   assert (section.experiment.name, section.scale.name) == ("one", "desk")
 
