@@ -27,7 +27,7 @@ class Place(NamedTuple):
 def folder(run: plan.Pretraining | plan.Evaluation, place: Place) -> str:
   """The workdir of a run; an evaluation's lies in its encoder's."""
   root = os.path.join(place.runs, place.scale.name)
-  name = plan.digest(run)
+  name = plan.digest(run, with_presets=True)
   if isinstance(run, plan.Pretraining):
     return os.path.join(root, name)
   if run.encoder == _TRAINED:

@@ -20,11 +20,8 @@ def current(
   """
   lines = list(lines)
   seeds = sorted({line["seed"] for line in lines})
-  digests = {
-    (cell.row, plan.digest(cell.evaluation))
-    for cell in plan.cells(experiment, scale, seeds)
-  }
-  return [x for x in lines if (x["row"], x["digest"]) in digests]
+  cells = plan.cells(experiment, scale, seeds)
+  return [x for x in lines if any(results.belongs(x, cell) for cell in cells)]
 
 
 def labelled(

@@ -16,6 +16,8 @@ _ROOT = pathlib.Path(__file__).parent.parent
 _TRAINED = "trained"
 # What an untrained encoder of an evaluation has of a pretraining's config.
 _ARCHITECTURE = "network."
+# Settings that change no score.
+_IRRELEVANT = ("seed", "log_every", "checkpoint.", "encoder", "like")
 
 Settings = tuple[tuple[str, Any], ...]
 
@@ -100,11 +102,15 @@ def cells(
   ]
 
 
-def digest(run: Pretraining | Evaluation) -> str:
+def digest(run: Pretraining | Evaluation, with_presets: bool = False) -> str:
   """A short text that differs for whatever makes another result.
 
   Where the data lies does not count, nor does the rest of an untrained
   encoder's pretraining.
+
+  Args:
+    run: a pretraining or an evaluation.
+    with_presets: also for another meaning of the named presets.
   """
   known: Any = run
   if isinstance(run, Evaluation) and run.encoder != _TRAINED:
@@ -112,7 +118,31 @@ def digest(run: Pretraining | Evaluation) -> str:
   elif isinstance(run, Evaluation):
     known = run._replace(name="")
   text = json.dumps(known, sort_keys=True)
+  if with_presets:
+    text += built(run.config, run.changes).to_json_best_effort()
   return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@functools.cache
+def settings(run: Evaluation) -> dict[str, Any]:
+  """Every setting of an evaluation and of what it evaluates, as JSON has it.
+
+  A digest names a preset; this is what the preset means at present.
+
+  Returns:
+    Values by dotted key, "pretraining." or "evaluation." before it.
+  """
+  parts = {"evaluation": (run.config, run.changes)}
+  if run.encoder == _TRAINED:
+    trained = run.pretraining
+    parts["pretraining"] = (trained.config, trained.changes)
+  found = {
+    f"{part}.{key}": value
+    for part, made in parts.items()
+    for key, value in _flat(built(*made))
+    if not key.startswith(_IRRELEVANT)
+  }
+  return json.loads(json.dumps(found))
 
 
 def built(config: str, changes: Settings) -> ml_collections.ConfigDict:

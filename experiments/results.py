@@ -48,10 +48,13 @@ def load(file: pathlib.Path) -> list[Line]:
   return found
 
 
-def load_all(folder: str) -> dict[str, Line]:
+def load_all(folder: str) -> dict[str, list[Line]]:
   """Every line of a folder, by digest."""
-  files = sorted(pathlib.Path(folder).glob("*.jsonl"))
-  return {line["digest"]: line for file in files for line in load(file)}
+  found: dict[str, list[Line]] = {}
+  for file in sorted(pathlib.Path(folder).glob("*.jsonl")):
+    for line in load(file):
+      found.setdefault(line["digest"], []).append(line)
+  return found
 
 
 def append(line: Line, file: pathlib.Path) -> None:
@@ -68,10 +71,20 @@ def append(line: Line, file: pathlib.Path) -> None:
 
 def belongs(line: Line, cell: plan.Cell) -> bool:
   """Whether a line of an experiment's file fills in a cell."""
-  return line["digest"] == plan.digest(cell.evaluation) and (
-    line["row"],
-    tuple(line["columns"]),
-  ) == (cell.row, cell.columns)
+  place = (line["row"], tuple(line["columns"]))
+  return place == (cell.row, cell.columns) and answers(line, cell.evaluation)
+
+
+def answers(line: Line, run: plan.Evaluation) -> bool:
+  """Whether a line is of this run, and of what its presets mean at present.
+
+  A setting that the line does not know has come since, and is passed over: it
+  begins with the value that everything had before.
+  """
+  if line["digest"] != plan.digest(run):
+    return False
+  now = plan.settings(run)
+  return all(now.get(k, x) == x for k, x in line["settings"].items())
 
 
 def of_cell(line: Line, cell: plan.Cell) -> dict[str, Any]:
@@ -113,6 +126,7 @@ def made(
       "overrides": dict(run.changes),
     },
     "digest": plan.digest(run),
+    "settings": plan.settings(run),
     "data": "folder" if place.data and place.scale.folder else "TFDS",
     "commit": _commit(),
     "finished": datetime.datetime.now(datetime.UTC).isoformat("T", "seconds"),

@@ -162,11 +162,12 @@ def _take_over(cells: Sequence[plan.Cell], folder: str) -> list[plan.Cell]:
     file = results.path(folder, cell.experiment)
     if any(results.belongs(line, cell) for line in results.load(file)):
       continue
-    line = known.get(plan.digest(cell.evaluation))
-    if line is None:
-      missing.append(cell)
+    same = known.get(plan.digest(cell.evaluation), [])
+    fit = [x for x in same if results.answers(x, cell.evaluation)]
+    if fit:
+      results.append(results.of_cell(fit[-1], cell), file)
     else:
-      results.append(results.of_cell(line, cell), file)
+      missing.append(cell)
   return missing
 
 
