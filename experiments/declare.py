@@ -69,7 +69,7 @@ class Experiment(NamedTuple):
 
   Attributes:
     name: of the files that it writes.
-    paper: key of `paper_tables.json`.
+    paper: key of `paper_tables.json`; "" for a table of your own.
     title: for people.
     base: "ablation", "main" or "stl10": which of the scale's configs.
     columns: what is measured.

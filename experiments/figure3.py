@@ -29,6 +29,7 @@ EXPERIMENTS = (
     columns=table16.columns("top1", "top-1"),
     rows=tuple(row for row in table16.ROWS if row.x >= _LEAST_BATCH),
     axis="pictures in a part (of 4096)",
+    baseline="4096",
   ),
   Experiment(
     name="figure3b",
@@ -37,6 +38,7 @@ EXPERIMENTS = (
     base="ablation",
     columns=table16.columns("top1", "top-1"),
     rows=tuple(_BY_NAME[name] for name in _SETS),
+    baseline=_SETS[0],
   ),
 )
 
