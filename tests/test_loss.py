@@ -320,6 +320,4 @@ def test_each_part_makes_its_own_views():
     NET, settings, state, {"view1": batch["view1"], "view2": view2 * noise}
   )[1]
   assert expected["loss"] > 0.1
-  np.testing.assert_allclose(
-    run(numbered)["loss"], expected["loss"], rtol=1e-5
-  )
+  np.testing.assert_allclose(run(numbered)["loss"], expected["loss"], rtol=1e-5)

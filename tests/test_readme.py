@@ -1,5 +1,6 @@
 """What README and docs say, as far as a program can check it."""
 
+import importlib
 import importlib.util
 import itertools
 import pathlib
@@ -10,6 +11,7 @@ import pytest
 from absl import flags
 
 from byol_jax import extract, main, preview, schema
+from experiments import execute, runner
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -133,3 +135,24 @@ def test_no_path_of_some_machine(path):
     r"(?<![\w.])/(?:work|tmp|root|home|mnt|Users)\b", _text(path)
   )
   assert found == []
+
+
+EXPERIMENTS = [
+  (path.name, *shlex.split(command, comments=True)[2:])
+  for path in PAGES
+  for command in re.findall(r"python -m experiments\.\w+ +--.*", _text(path))
+]
+
+
+@pytest.mark.parametrize("command", EXPERIMENTS, ids=" ".join)
+def test_commands_of_experiments_are_understood(command, capsys):
+  _, module, *arguments = command
+  if module == "experiments.report":
+    assert [x for x in arguments if x.startswith("--output=")]
+    return
+  declared = importlib.import_module(module).EXPERIMENTS
+  # Where the data lies is the reader's affair.
+  wanted = [x for x in arguments if not x.startswith("--data=")]
+  children = execute.Children()
+  assert not runner.run(declared, [*wanted, "--print"], children)
+  assert "python -m byol_jax.main" in capsys.readouterr().out
