@@ -12,13 +12,13 @@ from experiments.declare import Column, Experiment, Row
 from experiments.methods import SIMCLR_ELSEWHERE, SIMCLR_ORIGINAL
 
 _BATCHES = (4096, 2048, 1024, 512, 256, 128, 64)
-_MOST_PARTS = 16  # Of the other scales' smaller batches.
+_MOST_PARTS = {"gpu": 16, "desk": 4}  # Of batches of 256 and 32.
 _TOO_FEW = "Too few pictures would be left in a part of the smaller batch."
 
 
 def _row(batch: int) -> Row:
   parts = _BATCHES[0] // batch
-  scales = ("gpu", "desk") if parts > _MOST_PARTS else ()
+  scales = [name for name, most in _MOST_PARTS.items() if parts > most]
   return Row(
     str(batch),
     {"training.micro_batches": parts},

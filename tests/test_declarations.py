@@ -56,7 +56,7 @@ def test_every_run_and_evaluation_is_valid(scale):
   assert len(runs) > 100
   assert evaluations
   for run in runs:
-    for num_devices in (1, 8):
+    for num_devices in (1,) if scale == "desk" else (1, 8):
       config_lib.validate(plan.built(run.config, run.changes), num_devices)
   for config, changes in evaluations:
     found = plan.built(config, changes)
