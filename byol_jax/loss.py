@@ -39,6 +39,19 @@ class Settings(NamedTuple):
     """Whether there is a second network."""
     return self.target in ("moving_average", "fixed")
 
+  @property
+  def name(self) -> str:
+    """Of the method, for reports."""
+    negatives, predictor = self.objective.negative_weight, self.predictor
+    known = {
+      (False, "mlp", "moving_average"): "BYOL",
+      (False, "none", "moving_average"): "Mean Teacher",
+      (True, "none", "online"): "SimCLR",
+    }
+    if self.objective.has_queue:
+      return "MoCo"
+    return known.get((negatives > 0, predictor, self.target), "trained")
+
 
 BYOL = Settings()
 

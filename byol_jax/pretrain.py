@@ -131,7 +131,8 @@ def run(
     results = summary.earlier(config, workdir)
   # Host 0 decides for all: what follows are collectives.
   if not parallel.everywhere(results is not None)[0]:
-    networks = {"BYOL": state.online, "untrained": untrained().online}
+    name = assembly.settings(config).name
+    networks = {name: state.online, "untrained": untrained().online}
     results = summary.finish(config, data, encode, networks, workdir)
   summary.report(results, workdir)
   return results

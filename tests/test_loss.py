@@ -321,3 +321,17 @@ def test_each_part_makes_its_own_views():
   )[1]
   assert expected["loss"] > 0.1
   np.testing.assert_allclose(run(numbered)["loss"], expected["loss"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+  ("settings", "name"),
+  [
+    (loss.BYOL, "BYOL"),
+    (SIMCLR, "SimCLR"),
+    (QUEUE, "MoCo"),
+    (loss.Settings(predictor="none"), "Mean Teacher"),
+    (loss.Settings(target="fixed"), "trained"),
+  ],
+)
+def test_known_members_of_the_family_have_names(settings, name):
+  assert settings.name == name
