@@ -31,7 +31,9 @@ def describe(config: ml_collections.ConfigDict) -> str:
   state = assembly.state_shapes(config, num_classes)
   params = state.online.params
   encoder = network.encoder_part(params)
-  views = 2 * batch_size // parallel.num_devices() * config.data.image_px**2 * 3
+  # Those of one part of the batch at a time.
+  part = batch_size // parallel.num_devices() // config.training.micro_batches
+  views = 2 * part * config.data.image_px**2 * 3
   lines = (
     ("training pictures", f"{num_images:,}, {num_classes or 'no'} classes"),
     ("steps", f"{lengths.num_steps:,} of {batch_size:,} images"),

@@ -47,3 +47,10 @@ def test_a_period_of_0_is_the_end_only():
 def test_unlabelled_data_is_said_so():
   found = _facts(tiny.config(data__labelled=False))
   assert found["training pictures"] == f"{tiny.NUM_IMAGES:,}, no classes"
+
+
+def test_memory_holds_the_views_of_one_part_at_a_time():
+  found = _facts(tiny.config(data__image_px=64, training__micro_batches=3))
+  # 84 pictures in 3 parts on 2 devices, two views of float32 each.
+  megabytes = 2 * 14 * 64 * 64 * 3 * 4 / 1e6
+  assert f"{megabytes:.1f} MB of views" in found["memory a device"]
