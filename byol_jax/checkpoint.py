@@ -89,8 +89,7 @@ def restore(
   Args:
     manager: from `open_manager`.
     step: one that was saved.
-    like: a tree of the same structure whose leaves have `shape` and `dtype`,
-      for example from `jax.eval_shape`; its values are not read.
+    like: a tree of the same structure, for example from `jax.eval_shape`.
 
   Returns:
     The tree as it was saved, of NumPy arrays.
@@ -103,8 +102,7 @@ def restore(
   _check_same(saved, _leaves(like), place)
   items = ocp.args.Composite(state=ocp.args.StandardRestore())
   found = _by_path(manager.restore(step, args=items)["state"])
-  # By their paths, not by Orbax: it refuses a part that is empty here and that
-  # an older program did not have.
+  # By path: Orbax refuses an empty part that older programs did not have.
   return jax.tree.unflatten(
     jax.tree.structure(like), [np.asarray(found[x]) for x in _by_path(like)]
   )
@@ -196,8 +194,8 @@ def _handlers() -> ocp.handlers.CheckpointHandlerRegistry:
 
 def _absolute(path: epath.PathLike) -> epath.Path:
   """Orbax wants absolute paths; those of a bucket are."""
-  path = epath.Path(path)
-  return path if "://" in str(path) else epath.Path(os.path.abspath(path))
+  inside = "://" in str(path)
+  return epath.Path(path if inside else os.path.abspath(path))
 
 
 def _settings(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -220,8 +218,8 @@ def versions() -> dict[str, str]:
 def _leaves(tree: chex.ArrayTree) -> dict[str, str]:
   """Type and shape by path: fields, keys and places joined by slashes."""
   return {
-    path: f"{np.dtype(leaf.dtype).name}{list(leaf.shape)}"
-    for path, leaf in _by_path(tree).items()
+    path: f"{np.dtype(x.dtype).name}{list(x.shape)}"
+    for path, x in _by_path(tree).items()
   }
 
 
@@ -237,14 +235,13 @@ def _by_path(tree: chex.ArrayTree) -> dict[str, Any]:
 def _check_same(
   saved: Mapping[str, str], wanted: Mapping[str, str], place: str
 ) -> None:
-  differences = [f"it lacks {key}" for key in sorted(set(wanted) - set(saved))]
-  differences += [
-    f"it has {key}, unknown here" for key in sorted(set(saved) - set(wanted))
-  ]
+  lacking, extra = set(wanted) - set(saved), set(saved) - set(wanted)
+  differences = [f"it lacks {key}" for key in sorted(lacking)]
+  differences += [f"it has {key}, unknown here" for key in sorted(extra)]
   differences += [
     f"{key} is {saved[key]} there and {leaf} here"
     for key, leaf in sorted(wanted.items())
-    if key in saved and saved[key] != leaf
+    if saved.get(key, leaf) != leaf
   ]
   if differences:
     named = "; ".join(differences[:_MAX_NAMED])

@@ -125,9 +125,7 @@ def digest(run: Pretraining | Evaluation, with_presets: bool = False) -> str:
 
 @functools.cache
 def settings(run: Evaluation) -> dict[str, Any]:
-  """Every setting of an evaluation and of what it evaluates, as JSON has it.
-
-  A digest names a preset; this is what the preset means at present.
+  """What a digest's presets mean at present, as JSON has it.
 
   Returns:
     Values by dotted key, "pretraining." or "evaluation." before it.
