@@ -39,7 +39,9 @@ EXPERIMENTS = (
     base="ablation",
     columns=(Column("top1", "top-1"),),
     rows=tuple(
-      row._replace(changes={**row.changes, **_LONGER})
+      row._replace(
+        name=f"{row.name}, longer", changes={**row.changes, **_LONGER}
+      )
       for row in (_ROWS[0], _ROWS[2])
     ),
     seeds=(0,),
