@@ -20,6 +20,8 @@ from byol_jax.networks import network
 
 # Base learning rates count per so many images (paper, "Optimization").
 _RATE_UNIT = 256
+# Parts of a batch that a CPU's program writes out: 64 would compile for long.
+_MAX_UNROLLED = 16
 
 
 class Durations(NamedTuple):
@@ -48,11 +50,13 @@ def network_spec(
 
 def settings(config: ml_collections.ConfigDict) -> loss.Settings:
   """Which member of the family of algorithms."""
+  parts = config.training.micro_batches
   return loss.Settings(
     objective=objectives.Objective(**config.objective),
     predictor=config.network.predictor,
     target=config.target.kind,
-    num_micro_batches=config.training.micro_batches,
+    num_micro_batches=parts,
+    unrolled=parallel.is_cpu() and parts <= _MAX_UNROLLED,
   )
 
 

@@ -133,7 +133,7 @@ def make_update(
       ),
       state,
       batch,
-      settings.num_micro_batches,
+      settings,
     )
     grads, logs = jax.lax.pmean((grads, logs), AXIS)
     updates, opt_state = optimizer.update(
@@ -164,13 +164,14 @@ def moving_average(
   return jax.tree.map(lambda x, y: x + (1.0 - decay) * (y - x), old, new)
 
 
-def _accumulate(grad_fn, state, batch, num_micro_batches):
+def _accumulate(grad_fn, state, batch, settings):
   """Gradients, averages, keys and logs, over one or many parts of the batch."""
   params = state.online.params
   stats = loss.Stats(state.online.stats, state.target.stats)
-  if num_micro_batches == 1:
+  count = settings.num_micro_batches
+  if count == 1:
     return grad_fn(params, stats, batch)
-  parts, shared = views.split(batch, num_micro_batches)
+  parts, shared = views.split(batch, count)
 
   def one_part(carry, part):
     stats, total = carry
@@ -178,8 +179,10 @@ def _accumulate(grad_fn, state, batch, num_micro_batches):
     return (stats, jax.tree.map(jnp.add, total, grads)), (keys, logs)
 
   zeros = jax.tree.map(jnp.zeros_like, params)
-  (stats, total), (keys, logs) = jax.lax.scan(one_part, (stats, zeros), parts)
-  grads = jax.tree.map(lambda x: x / num_micro_batches, total)
+  (stats, total), (keys, logs) = jax.lax.scan(
+    one_part, (stats, zeros), parts, unroll=settings.unrolled
+  )
+  grads = jax.tree.map(lambda x: x / count, total)
   keys = jax.tree.map(lambda x: x.reshape(-1, x.shape[-1]), keys)
   return grads, (stats, keys, jax.tree.map(jnp.mean, logs))
 

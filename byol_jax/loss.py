@@ -27,12 +27,15 @@ class Settings(NamedTuple):
     num_micro_batches: gradients are averaged over so many parts of the batch,
       one after the other, before the one optimizer and target step; batch
       statistics and negatives see one part only (paper, "Batch size").
+    unrolled: write the parts out one by one instead of a loop: longer to
+      compile, and much faster on a CPU, whose loops compute slowly.
   """
 
   objective: objectives.Objective = objectives.Objective()
   predictor: str = "mlp"
   target: str = "moving_average"
   num_micro_batches: int = 1
+  unrolled: bool = False
 
   @property
   def has_target(self) -> bool:

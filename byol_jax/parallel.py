@@ -58,6 +58,11 @@ def num_devices() -> int:
   return jax.device_count()
 
 
+def is_cpu() -> bool:
+  """Whether the devices are a CPU's."""
+  return jax.default_backend() == "cpu"
+
+
 def num_hosts() -> int:
   """Number of processes."""
   return jax.process_count()

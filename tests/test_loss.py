@@ -202,8 +202,10 @@ def test_without_a_second_network_none_is_kept(kind):
 @pytest.mark.parametrize(
   "objective", [objectives.Objective(), objectives.Objective(symmetric=False)]
 )
-def test_micro_batches_without_norms_are_one_batch(objective):
+@pytest.mark.parametrize("unrolled", [False, True])
+def test_micro_batches_without_norms_are_one_batch(objective, unrolled):
   whole, parts = (loss.Settings(objective, num_micro_batches=n) for n in (1, 4))
+  parts = parts._replace(unrolled=unrolled)
   state, batch = begin(NET), views()
   one, logs = step(NET, whole, state, batch)
   many, mean = step(NET, parts, state, batch)
