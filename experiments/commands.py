@@ -5,9 +5,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from experiments import plan, scales
+from experiments import location, plan, scales
 
 _TRAINED = "trained"
+FOLDER, TFDS = "folder", "TFDS"
 
 
 class Place(NamedTuple):
@@ -24,10 +25,17 @@ class Place(NamedTuple):
   runs: str
 
 
+def kind_of_data(place: Place) -> str:
+  """Whether data is a "folder" or "TFDS"; their results are not mixed."""
+  return FOLDER if place.data and place.scale.folder else TFDS
+
+
 def folder(run: plan.Pretraining | plan.Evaluation, place: Place) -> str:
   """The workdir of a run; an evaluation's lies in its encoder's."""
   root = os.path.join(place.runs, place.scale.name)
   name = plan.digest(run, with_presets=True)
+  if place.scale.folder and kind_of_data(place) == TFDS:
+    name += "_tfds"  # The same pictures, but in another order.
   if isinstance(run, plan.Pretraining):
     return os.path.join(root, name)
   if run.encoder == _TRAINED:
@@ -49,7 +57,7 @@ def pretraining(run: plan.Pretraining, place: Place) -> list[str]:
   settings = {
     **dict(run.changes),
     "seed": run.seed,
-    **scales.location(place.scale, place.data, is_evaluation=False),
+    **_location(run, place),
   }
   return _main(run.config, settings, folder(run, place))
 
@@ -70,7 +78,7 @@ def evaluation(run: plan.Evaluation, place: Place) -> list[str]:
   encoder, seed = run.encoder, run.pretraining.seed
   settings = {
     **dict(run.changes),
-    **scales.location(place.scale, place.data, is_evaluation=True),
+    **_location(run, place),
     "encoder": encoder,
   }
   if encoder == _TRAINED:
@@ -83,6 +91,11 @@ def evaluation(run: plan.Evaluation, place: Place) -> list[str]:
 def program(arguments: Sequence[str]) -> list[str]:
   """A command for this Python."""
   return [sys.executable, *arguments]
+
+
+def _location(run: plan.Pretraining | plan.Evaluation, place: Place):
+  config = plan.built(run.config, run.changes)
+  return location.settings(place.scale, place.data, config)
 
 
 def _main(config: str, settings: Mapping[str, Any], workdir: str) -> list[str]:

@@ -27,10 +27,11 @@ class Row(NamedTuple):
     changes: of the base's pretraining config; None for a row that is only
       quoted. A value may be `Times`.
     evaluation: changes of every evaluation of this row.
-    encoder: "trained", "random" (no pretraining) or "pixels".
+    encoder: "trained" or "random" (no pretraining).
     at: by name of a scale, `changes` there instead.
     x: the number that a curve is drawn over, None for bars.
     missing: by name of a scale, why it cannot be run there.
+    seeds: those of the experiment that it is run with; () for all.
   """
 
   name: str
@@ -40,6 +41,7 @@ class Row(NamedTuple):
   at: Mapping[str, Changes] = _NONE
   x: float | None = None
   missing: Mapping[str, str] = _NONE
+  seeds: tuple[int, ...] = ()
 
 
 class Column(NamedTuple):

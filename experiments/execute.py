@@ -1,41 +1,30 @@
-"""Runs: a pretraining and its evaluations, as processes that can be stopped."""
+"""Runs: a pretraining and its evaluations, each made where it is missing."""
 
-import fcntl
 import json
-import os
 import pathlib
 import re
-import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import IO, Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from byol_jax import records
-from experiments import commands, plan, results
+from experiments import commands, plan, processes, results
 
 DONE, FAILED = "done", "failed"
-_FINISHED, _RESULTS, _LOG, _LOCK = (
+# What byol_jax.main writes when it is done, and what is written here.
+_SUMMARY, _RESULTS = "summary.json", "results.json"
+_FINISHED, _SPENT, _LOG, _LOCK = (
   "finished.json",
-  "results.json",
+  "spent.json",
   "log.txt",
   "lock",
 )
-# What byol_jax.main says of a run that is one more result.
-_DIVERGENCE = re.compile(r"(is (nan|-?inf)|is not finite) at step")
-_POLL_SECS, _PATIENCE_SECS = 1.0, 10.0
-
-
-class Outcome(NamedTuple):
-  """How a process ended.
-
-  Attributes:
-    code: its exit code.
-    message: the last line that it printed.
-  """
-
-  code: int
-  message: str
+# What byol_jax.main says of a run that is one more result: of the loop's loss
+# and state, and of evaluations of which nothing is left.
+_DIVERGENCE = re.compile(
+  r"(is (nan|-?inf)|is not finite) at step"
+  r"|Every point of the sweep diverged"
+)
 
 
 class Result(NamedTuple):
@@ -52,72 +41,14 @@ class Result(NamedTuple):
   values: Mapping[str, Any]
 
 
-class StoppedError(Exception):
-  """No process may begin any more."""
-
-
-class Children:
-  """The processes that run now: a call runs one, `stop` ends all of them."""
-
-  def __init__(self):
-    self._lock, self._running = threading.Lock(), set()
-    self._stopped = False
-
-  def __call__(
-    self, arguments: Sequence[str], log: pathlib.Path, inherited: IO
-  ) -> Outcome:
-    """Runs a command to its end, what it prints goes into a log.
-
-    Raises:
-      StoppedError: `stop` was called.
-    """
-    with log.open("a", encoding="utf-8") as out:
-      begin = out.tell()
-      with self._lock:
-        self.check()
-        process = subprocess.Popen(
-          commands.program(arguments),
-          stdout=out,
-          stderr=subprocess.STDOUT,
-          env={"XLA_PYTHON_CLIENT_PREALLOCATE": "false", **os.environ},
-          # Should this program die, the lock is held as long as its child.
-          pass_fds=(inherited.fileno(),),
-        )
-        self._running.add(process)
-      code = process.wait()
-    with self._lock:
-      self._running.discard(process)
-    self.check()
-    with log.open(encoding="utf-8", errors="replace") as said:
-      said.seek(begin)
-      lines = said.read().strip().splitlines()
-    return Outcome(code, lines[-1] if lines else "")
-
-  def check(self) -> None:
-    """Raises StoppedError after `stop`."""
-    if self._stopped:
-      raise StoppedError
-
-  def stop(self) -> None:
-    """Ends all processes."""
-    with self._lock:
-      self._stopped = True
-      running = list(self._running)
-    for process in running:
-      process.terminate()
-    for process in running:
-      try:
-        process.wait(_PATIENCE_SECS)
-      except subprocess.TimeoutExpired:
-        process.kill()
-
-
 def run(
   evaluations: Sequence[plan.Evaluation],
   place: commands.Place,
-  execute: Children,
+  execute: processes.Children,
 ) -> Iterator[tuple[plan.Evaluation, Result]]:
   """Trains an encoder, if that is wanted, and evaluates it.
+
+  What its workdir already holds is not made again, whoever made it.
 
   Args:
     evaluations: of one encoder, one or more.
@@ -132,74 +63,105 @@ def run(
   workdir = pathlib.Path(commands.folder(run_of, place))
   workdir.mkdir(parents=True, exist_ok=True)
   with (workdir / _LOCK).open("w") as lock:
-    wait_for(lock, execute.check)
-    trained = Result(DONE, "", {"wall_secs": 0.0})
+    processes.wait_for(lock, execute.check)
+    step = _Step(place, execute, lock)
+    trained = _trained(DONE, 0.0)
     if first.encoder == "trained":
-      trained = _pretrain(first.pretraining, place, execute, lock)
+      is_wanted = not all(_results(x, place).exists() for x in evaluations)
+      trained = step.pretrain(first.pretraining, is_wanted)
     for evaluation in evaluations:
       if trained.status == DONE:
-        yield evaluation, _evaluate(evaluation, trained, place, execute, lock)
+        yield evaluation, step.evaluate(evaluation, trained)
       else:
         yield evaluation, trained
 
 
-def _pretrain(run_of, place, execute, lock) -> Result:
-  """Trains, or continues, or finds what was trained."""
-  workdir = pathlib.Path(commands.folder(run_of, place))
-  finished = workdir / _FINISHED
-  if finished.exists():
-    known = json.loads(finished.read_text())
-  else:
-    start = time.monotonic()
-    arguments = commands.pretraining(run_of, place)
-    outcome = execute(arguments, workdir / _LOG, lock)
-    diverged = outcome.code and _DIVERGENCE.search(outcome.message)
-    if outcome.code and not diverged:
-      return Result(FAILED, outcome.message, {})
-    known = {
-      "status": results.DIVERGED if diverged else DONE,
-      "wall_secs": round(time.monotonic() - start, 1),
-    }
-    records.write_whole(json.dumps(known) + "\n", finished)
-  values = {"wall_secs": known["wall_secs"], **results.trace(str(workdir))}
-  return Result(known["status"], "", values)
+class _Step(NamedTuple):
+  """One process after another, in a locked folder."""
+
+  place: commands.Place
+  execute: processes.Children
+  lock: Any
+
+  def pretrain(self, run_of: plan.Pretraining, is_wanted: bool) -> Result:
+    """Trains, or continues, or finds what was trained."""
+    workdir = pathlib.Path(commands.folder(run_of, self.place))
+    finished, status = workdir / _FINISHED, DONE
+    if finished.exists():
+      known = json.loads(finished.read_text())
+      return _trained(known["status"], known["wall_secs"], str(workdir))
+    if is_wanted and not (workdir / _SUMMARY).exists():
+      arguments = commands.pretraining(run_of, self.place)
+      status, message = self._call(arguments, workdir)
+      if status == FAILED:
+        return Result(FAILED, message, {})
+      known = {"status": status, "wall_secs": _spent(workdir)}
+      records.write_whole(json.dumps(known) + "\n", finished)
+    # By hand, it took nobody knows how long.
+    return _trained(status, _spent(workdir), str(workdir))
+
+  def evaluate(self, evaluation: plan.Evaluation, trained: Result) -> Result:
+    """Evaluates, or finds what was evaluated."""
+    found = _results(evaluation, self.place)
+    status, message = DONE, ""
+    if not found.exists():
+      found.parent.mkdir(parents=True, exist_ok=True)
+      arguments = commands.evaluation(evaluation, self.place)
+      status, message = self._call(arguments, found.parent)
+    if status == FAILED:
+      return Result(FAILED, message, {})
+    values, spent = dict(trained.values), _spent(found.parent)
+    if status == DONE:
+      known = json.loads(found.read_text())
+      kept = ("scores", "metric", "device", "versions")
+      values |= {key: known[key] for key in kept}
+      spent = known["wall_secs"] if spent is None else spent
+    values["evaluation_secs"] = spent
+    values["wall_secs"] = round(values["wall_secs"] + spent, 1)
+    return Result(status, "", values)
+
+  def _call(
+    self, arguments: Sequence[str], workdir: pathlib.Path
+  ) -> tuple[str, str]:
+    """Status and why it failed; adds to the seconds that were spent there."""
+    start, log = time.monotonic(), workdir / _LOG
+    before = _spent(workdir) or 0.0
+    try:
+      outcome = self.execute(arguments, log, self.lock)
+    finally:
+      spent = round(before + time.monotonic() - start, 1)
+      records.write_whole(json.dumps(spent) + "\n", workdir / _SPENT)
+    if not outcome.code:
+      return DONE, ""
+    if outcome.code > 0 and has_diverged(outcome.message):
+      return results.DIVERGED, ""
+    reason = outcome.message or f"exit code {outcome.code}"
+    if outcome.code < 0:
+      reason = f"killed by signal {-outcome.code}"
+    return FAILED, f"{reason.rstrip('.')}; see {log}"
 
 
-def _evaluate(evaluation, trained, place, execute, lock) -> Result:
-  """Evaluates, or finds what was evaluated."""
-  workdir = pathlib.Path(commands.folder(evaluation, place))
-  workdir.mkdir(parents=True, exist_ok=True)
-  found, start = workdir / _RESULTS, time.monotonic()
-  if not found.exists():
-    arguments = commands.evaluation(evaluation, place)
-    outcome = execute(arguments, workdir / _LOG, lock)
-    if outcome.code:
-      return Result(FAILED, outcome.message, {})
-    spent = time.monotonic() - start
-  else:
-    spent = json.loads(found.read_text())["wall_secs"]
-  known = json.loads(found.read_text())
-  kept = ("scores", "metric", "device", "versions")
-  values = {**trained.values, **{key: known[key] for key in kept}}
-  values["wall_secs"] = round(trained.values["wall_secs"] + spent, 1)
-  return Result(DONE, "", values)
-
-
-def wait_for(
-  lock: IO, check: Callable[[], None], poll_secs: float = _POLL_SECS
-) -> None:
-  """Waits while another program is at work in a folder.
+def has_diverged(message: str) -> bool:
+  """Whether byol_jax.main says that a run's numbers did not stay finite.
 
   Args:
-    lock: an open file in it, locked until it is closed.
-    check: raises an error when all is to stop.
-    poll_secs: between two looks.
+    message: the last line that it printed.
   """
-  while True:
-    check()
-    try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      time.sleep(poll_secs)
-    else:
-      return
+  return bool(_DIVERGENCE.search(message))
+
+
+def _trained(status: str, spent: float | None, workdir: str = "") -> Result:
+  """A pretraining; one whose time nobody knows counts as none."""
+  values = {"wall_secs": spent or 0.0, "pretraining_secs": spent}
+  recorded = results.trace(workdir) if workdir else {}
+  return Result(status, "", {**values, "evaluation_secs": 0.0, **recorded})
+
+
+def _results(evaluation: plan.Evaluation, place: commands.Place):
+  return pathlib.Path(commands.folder(evaluation, place)) / _RESULTS
+
+
+def _spent(workdir: pathlib.Path) -> float | None:
+  """Seconds of all calls in a workdir, None where there was none."""
+  file = workdir / _SPENT
+  return json.loads(file.read_text()) if file.exists() else None

@@ -10,6 +10,7 @@ def current(
   experiment: declare.Experiment,
   scale: scales.Scale,
   lines: Iterable[results.Line],
+  data: str = "",
 ) -> list[results.Line]:
   """Lines that are of the experiment as it is declared now.
 
@@ -17,11 +18,18 @@ def current(
     experiment: its declaration.
     scale: where it was run.
     lines: of its file.
+    data: "folder" or "TFDS"; "" for that of the newest line.
   """
   lines = list(lines)
-  seeds = sorted({line["seed"] for line in lines})
-  cells = plan.cells(experiment, scale, seeds)
-  return [x for x in lines if any(results.belongs(x, cell) for cell in cells)]
+  if not lines:
+    return []
+  data = data or next((x["data"] for x in lines[::-1] if "data" in x), "")
+  cells = plan.cells(experiment, scale, sorted({x["seed"] for x in lines}))
+  return [
+    line
+    for line in lines
+    if any(results.belongs(line, cell, data) for cell in cells)
+  ]
 
 
 def labelled(

@@ -43,7 +43,7 @@ class Evaluation(NamedTuple):
     name: of the scale's evaluations.
     config: file of configs/eval with its preset.
     changes: what differs from it, sorted by key; neither seed nor place.
-    encoder: "trained", "random" or "pixels".
+    encoder: "trained" or "random".
     pretraining: what trains the encoder; of others only their architecture.
   """
 
@@ -71,17 +71,17 @@ class Cell(NamedTuple):
 
 
 def cells(
-  experiment: declare.Experiment, scale: scales.Scale, seeds: Sequence[int]
+  experiment: declare.Experiment, scale: scales.Scale, seeds: Sequence[int] = ()
 ) -> list[Cell]:
   """Everything that an experiment measures at a scale, seed by seed.
 
   Args:
     experiment: its declaration.
     scale: where it is run.
-    seeds: of the runs.
+    seeds: of the runs; none for those that are declared.
 
   Returns:
-    Cells; rows that are only quoted, or cannot be run there, have none.
+    Cells, none of rows that are only quoted or cannot be run there.
 
   Raises:
     ValueError: the declaration does not fit the configs.
@@ -89,9 +89,11 @@ def cells(
   if scale.name in experiment.missing:
     return []
   found: dict[tuple[int, str, Evaluation], list[str]] = {}
-  for seed in seeds:
+  for seed in seeds or experiment.seeds:
     for row in experiment.rows:
       if row.changes is None or scale.name in row.missing:
+        continue
+      if not seeds and seed not in (row.seeds or experiment.seeds):
         continue
       for column in experiment.columns:
         made = _evaluation(experiment.base, row, column, (scale, seed))
@@ -105,8 +107,7 @@ def cells(
 def digest(run: Pretraining | Evaluation, with_presets: bool = False) -> str:
   """A short text that differs for whatever makes another result.
 
-  Where the data lies does not count, nor does the rest of an untrained
-  encoder's pretraining.
+  Where the data lies does not count, nor how an untrained encoder would train.
 
   Args:
     run: a pretraining or an evaluation.

@@ -75,7 +75,10 @@ def main(argv: Sequence[str]) -> None:
   found = sections(catalogue.ALL, flags.results)
   if not found:
     parser.error(f"--results={flags.results} has no results.")
-  records.write_whole(page(found), flags.output)
+  try:
+    records.write_whole(page(found), flags.output)
+  except OSError as error:
+    parser.error(f"--output={flags.output} cannot be written: {error.strerror}")
   print(f"{len(found)} experiments: {flags.output}")
 
 
@@ -104,17 +107,18 @@ def page(found: Sequence[Section]) -> str:
   Args:
     found: one section or more.
   """
-  runs = {x["digest"]: x["wall_secs"] for s in found for x in s.lines}
-  hours = sum(runs.values()) / _SECS_PER_HOUR
+  lines = [line for section in found for line in section.lines]
+  num_runs = len({line["digest"] for line in lines})
+  hours = results.seconds(lines) / _SECS_PER_HOUR
   parts = [
     "<!DOCTYPE html>",
     '<html lang="en"><head><meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width">',
     f"<title>BYOL: tables and figures</title><style>{_STYLE}</style></head>",
     "<body><h1>BYOL: the paper's tables and figures, and ours</h1>",
-    f"<p>{len(found)} experiments, {len(runs)} runs, {hours:.1f} hours. The"
-    " paper's numbers are of ImageNet with a ResNet-50; at other scales only"
-    " the order of the rows can be compared.</p>",
+    f"<p>{len(found)} experiments, {num_runs} evaluations, {hours:.1f} hours."
+    " The paper's numbers are of ImageNet with a ResNet-50; at other scales"
+    " only the order of the rows can be compared.</p>",
     *_contents(found),
   ]
   for scale in dict.fromkeys(section.scale.name for section in found):

@@ -6,7 +6,7 @@ import math
 import os
 import pathlib
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments import commands, plan
@@ -35,7 +35,10 @@ def path(folder: str, experiment: str) -> pathlib.Path:
 
 
 def load(file: pathlib.Path) -> list[Line]:
-  """The lines of one file; half a line, of a killed process, is none."""
+  """The lines of one file; half a line, of a killed process, is none.
+
+  Nor is one without a digest.
+  """
   if not file.exists():
     return []
   found = []
@@ -44,7 +47,8 @@ def load(file: pathlib.Path) -> list[Line]:
       line = json.loads(text)
     except ValueError:
       continue
-    found.append(line)
+    if isinstance(line, dict) and "digest" in line:
+      found.append(line)
   return found
 
 
@@ -69,19 +73,25 @@ def append(line: Line, file: pathlib.Path) -> None:
     os.fsync(out.fileno())
 
 
-def belongs(line: Line, cell: plan.Cell) -> bool:
+def belongs(line: Line, cell: plan.Cell, data: str) -> bool:
   """Whether a line of an experiment's file fills in a cell."""
   place = (line["row"], tuple(line["columns"]))
-  return place == (cell.row, cell.columns) and answers(line, cell.evaluation)
+  mine = (cell.row, cell.columns)
+  return place == mine and answers(line, cell.evaluation, data)
 
 
-def answers(line: Line, run: plan.Evaluation) -> bool:
+def answers(line: Line, run: plan.Evaluation, data: str) -> bool:
   """Whether a line is of this run, and of what its presets mean at present.
 
   A setting that the line does not know has come since, and is passed over: it
   begins with the value that everything had before.
+
+  Args:
+    line: of results.
+    run: that is wanted.
+    data: "folder" or "TFDS"; a line that does not say which is of both.
   """
-  if line["digest"] != plan.digest(run):
+  if line["digest"] != plan.digest(run) or line.get("data", data) != data:
     return False
   now = plan.settings(run)
   return all(now.get(k, x) == x for k, x in line["settings"].items())
@@ -127,10 +137,30 @@ def made(
     },
     "digest": plan.digest(run),
     "settings": plan.settings(run),
-    "data": "folder" if place.data and place.scale.folder else "TFDS",
+    "data": commands.kind_of_data(place),
     "commit": _commit(),
     "finished": datetime.datetime.now(datetime.UTC).isoformat("T", "seconds"),
   }
+
+
+def seconds(lines: Iterable[Line]) -> float:
+  """What runs took together, each pretraining and each evaluation once.
+
+  Args:
+    lines: of any experiments. Those that do not say what of their time was
+      pretraining count as a whole.
+  """
+  trained, evaluated = {}, {}
+  for line in lines:
+    spent = line.get("pretraining_secs")
+    if spent is None:
+      evaluated[line["digest"]] = line["wall_secs"]
+    else:
+      changes = tuple(line["overrides"].items())
+      run = plan.Pretraining(line["config"], changes, line["seed"])
+      trained[plan.digest(run)] = spent
+      evaluated[line["digest"]] = line["evaluation_secs"]
+  return sum(trained.values()) + sum(evaluated.values())
 
 
 def trace(workdir: str) -> dict[str, Any]:

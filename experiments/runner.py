@@ -9,8 +9,9 @@ import os
 import shlex
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from byol_jax import records
 from experiments import (
@@ -20,8 +21,10 @@ from experiments import (
   figures,
   grouping,
   plan,
+  processes,
   results,
   scales,
+  selection,
   tables,
   work,
 )
@@ -39,16 +42,24 @@ def main(experiments: Sequence[declare.Experiment]) -> None:
     SystemExit: with 0, or with 1 if a run failed, 2 if a flag is wrong and 130
       if it was stopped.
   """
-  signal.signal(signal.SIGTERM, signal.default_int_handler)
-  children = execute.Children()
+  for name in ("SIGTERM", "SIGHUP"):
+    # Under nohup a hang-up is ignored, and stays so.
+    if signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
+      signal.signal(getattr(signal, name), signal.default_int_handler)
+  children = processes.Children()
   try:
-    sys.exit(run(experiments, sys.argv[1:], children))
+    code = run(experiments, sys.argv[1:], children)
+    sys.stdout.flush()
+    sys.exit(code)
   except ValueError as error:
-    print(f"experiments: {error}", file=sys.stderr)
-    sys.exit(_REFUSED)
+    _end(_REFUSED, f"experiments: {error}")
+  except BrokenPipeError:  # As of `--print | head`.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(_FAILED)
+  except OSError as error:
+    _end(_FAILED, f"experiments: {error}")
   except KeyboardInterrupt:
-    print("Stopped; the same command continues.", file=sys.stderr)
-    sys.exit(_STOPPED)
+    _end(_STOPPED, "Stopped; the same command continues.")
   finally:
     children.stop()
 
@@ -56,7 +67,7 @@ def main(experiments: Sequence[declare.Experiment]) -> None:
 def run(
   experiments: Sequence[declare.Experiment],
   argv: Sequence[str],
-  children: execute.Children,
+  children: processes.Children,
 ) -> int:
   """Runs or prints what is missing.
 
@@ -73,13 +84,19 @@ def run(
   """
   flags = _parse(argv)
   place = commands.Place(scales.SCALES[flags.scale], flags.data, flags.runs)
-  cells = _cells(experiments, place.scale, flags)
-  if flags.print:
-    _print(cells, place)
-    return 0
   folder = os.path.join(flags.results, flags.scale)
-  missing = _take_over(cells, folder)
-  _write(experiments, place.scale, folder)
+  _announce(experiments, place.scale)
+  cells = selection.wanted(experiments, place.scale, flags.seeds, flags.rows)
+  elsewhere, missing = selection.known_and_missing(
+    cells, folder, commands.kind_of_data(place)
+  )
+  if flags.print:
+    _print(missing, place)
+    return 0
+  _check_writable(flags)
+  for cell, line in elsewhere:
+    results.append(line, results.path(folder, cell.experiment))
+  _write(experiments, place, folder)
   _say(f"{len(cells) - len(missing)} of {len(cells)} cells are there already.")
   failures = 0
   todo = work.jobs(missing)
@@ -89,19 +106,16 @@ def run(
     failures += result.status == execute.FAILED
     _keep(mine, result, place, folder)
     touched = {cell.experiment for cell in mine}
-    _write([x for x in experiments if x.name in touched], place.scale, folder)
+    _write([x for x in experiments if x.name in touched], place, folder)
   return _FAILED if failures else 0
 
 
-def _cells(experiments, scale: scales.Scale, flags) -> list[plan.Cell]:
-  """What is wanted, whether it is there or not; says what cannot be had."""
-  found = []
+def _announce(experiments, scale: scales.Scale) -> None:
+  """Says what cannot be had."""
   for experiment in experiments:
     if scale.name in experiment.missing:
       reason = experiment.missing[scale.name]
       print(f"{experiment.name}: {reason}", file=sys.stderr)
-    found += plan.cells(experiment, scale, flags.seeds or experiment.seeds)
-  return _chosen(found, flags.rows)
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -138,37 +152,19 @@ def _seeds(text: str) -> tuple[int, ...]:
   return tuple(dict.fromkeys(map(int, parts)))
 
 
-def _chosen(
-  cells: Sequence[plan.Cell], wanted: Sequence[str]
-) -> list[plan.Cell]:
-  """Cells of the wanted rows; a whole name is that row alone."""
-  if not wanted:
-    return list(cells)
-  names = {cell.row for cell in cells}
-  rows = set()
-  for text in wanted:
-    found = {text} & names or {name for name in names if text in name}
-    if not found:
-      known = "; ".join(sorted(names))
-      raise ValueError(f"--rows={text} is in no row; there are: {known}.")
-    rows |= found
-  return [cell for cell in cells if cell.row in rows]
-
-
-def _take_over(cells: Sequence[plan.Cell], folder: str) -> list[plan.Cell]:
-  """Copies what other tables have; returns the cells that nobody has."""
-  known, missing = results.load_all(folder), []
-  for cell in cells:
-    file = results.path(folder, cell.experiment)
-    if any(results.belongs(line, cell) for line in results.load(file)):
-      continue
-    same = known.get(plan.digest(cell.evaluation), [])
-    fit = [x for x in same if results.answers(x, cell.evaluation)]
-    if fit:
-      results.append(results.of_cell(fit[-1], cell), file)
-    else:
-      missing.append(cell)
-  return missing
+def _check_writable(flags: argparse.Namespace) -> None:
+  """Refuses folders of which one would learn only after the first run."""
+  for name in ("results", "runs"):
+    folder = os.path.join(getattr(flags, name), flags.scale)
+    try:
+      os.makedirs(folder, exist_ok=True)
+      with tempfile.TemporaryFile(dir=folder):
+        pass
+    except OSError as error:
+      raise ValueError(
+        f"--{name}={getattr(flags, name)} cannot be written to:"
+        f" {error.strerror}."
+      ) from error
 
 
 def _keep(cells, result, place, folder: str) -> None:
@@ -194,13 +190,15 @@ def _summary(line: dict[str, Any]) -> str:
   return f"{line['metric']} {score:.1f} %, {line['wall_secs']:.0f} s"
 
 
-def _write(experiments, scale: scales.Scale, folder: str) -> None:
+def _write(experiments, place: commands.Place, folder: str) -> None:
   """The tables of all that an experiment has so far."""
   for experiment in experiments:
     file = results.path(folder, experiment.name)
-    lines = grouping.current(experiment, scale, results.load(file))
+    data = commands.kind_of_data(place)
+    lines = results.load(file)
+    lines = grouping.current(experiment, place.scale, lines, data)
     if lines:
-      text = tables.markdown(experiment, scale, lines)
+      text = tables.markdown(experiment, place.scale, lines)
       records.write_whole(text, file.with_suffix(".md"))
       picture = figures.scores(experiment, lines)
       figures.save(picture, file.with_suffix(".png"))
@@ -217,6 +215,11 @@ def _print(cells: Sequence[plan.Cell], place: commands.Place) -> None:
 
 def _print_one(arguments: Sequence[str]) -> None:
   print(shlex.join(["python", *arguments]))
+
+
+def _end(code: int, reason: str) -> NoReturn:
+  print(reason, file=sys.stderr)
+  sys.exit(code)
 
 
 def _say(text: str) -> None:

@@ -1,6 +1,5 @@
 """The three scales of the experiments: the same rows, other data and sizes."""
 
-import pathlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -9,6 +8,7 @@ from byol_jax.data import benchmark_sets
 from experiments import declare
 
 _EVAL = "configs/eval"
+PARTS = ("train", "test")
 
 
 class Recipe(NamedTuple):
@@ -40,7 +40,7 @@ class Scale(NamedTuple):
   bases: Mapping[str, Recipe]
   evaluations: Mapping[str, Recipe]
   folder: bool
-  seen: tuple[str, ...] = ("train", "test")
+  seen: tuple[str, ...] = PARTS
 
 
 def _transfer() -> dict[str, Recipe]:
@@ -51,9 +51,6 @@ def _transfer() -> dict[str, Recipe]:
     found |= {
       f"transfer_linear_{name}": Recipe(f"{_EVAL}/logistic.py:{name}"),
       f"transfer_finetune_{name}": Recipe(f"{_EVAL}/finetune.py:transfer", one),
-      f"transfer_random_{name}": Recipe(
-        f"{_EVAL}/finetune.py:transfer_random", one
-      ),
     }
   return found
 
@@ -82,14 +79,10 @@ def _paper() -> Scale:
     },
     evaluations={
       "linear": Recipe(f"{_EVAL}/linear.py"),
-      "linear_regularized": Recipe(f"{_EVAL}/linear.py:regularized"),
       "linear_places365": Recipe(f"{_EVAL}/linear.py", places),
       "stl10_halves": Recipe(f"{_EVAL}/logistic.py:own", halves),
-      "knn": Recipe(f"{_EVAL}/knn.py"),
       **{f"finetune_{x}": Recipe(f"{_EVAL}/finetune.py:{x}") for x in names},
-      **{
-        f"supervised_{x}": Recipe(f"{_EVAL}/supervised.py:{x}") for x in names
-      },
+      "supervised_100percent": Recipe(f"{_EVAL}/supervised.py:100percent"),
       **_transfer(),
     },
     folder=False,
@@ -115,15 +108,21 @@ def _classify(preset: str, **changes: Any) -> Recipe:
   return Recipe(f"{_EVAL}/{preset}", {**_CIFAR, **_HELD_OUT, **own, **changes})
 
 
-def _shares(file: str, preset: str, **changes: Any) -> dict[str, Recipe]:
+def _shares(**changes: Any) -> dict[str, Recipe]:
   """The protocols of Table 2, with a share of each class."""
   shares = {"1percent": 0.01, "10percent": 0.1, "100percent": 1.0}
   return {
-    f"{file}_{name}": _classify(
-      f"{file}.py:{preset}", **{"data.train_share": share, **changes}
+    f"finetune_{name}": _classify(
+      "finetune.py:100percent", **{"data.train_share": share, **changes}
     )
     for name, share in shares.items()
   }
+
+
+def _supervised(**changes: Any) -> dict[str, Recipe]:
+  """From scratch, by all labels."""
+  made = _classify("supervised.py:100percent", **changes)
+  return {"supervised_100percent": made}
 
 
 def _gpu() -> Scale:
@@ -155,11 +154,9 @@ def _gpu() -> Scale:
     },
     evaluations={
       "linear": _classify("linear.py", **once),
-      "linear_regularized": _classify("linear.py:regularized", **once),
       "stl10_halves": _classify("linear.py", **once),
-      "knn": Recipe(f"{_EVAL}/knn.py", _CIFAR),
-      **_shares("finetune", "100percent"),
-      **_shares("supervised", "100percent", **short),
+      **_shares(),
+      **_supervised(**short),
       **_transfer(),
     },
     folder=True,
@@ -202,13 +199,9 @@ def _desk() -> Scale:
     },
     evaluations={
       "linear": linear,
-      "linear_regularized": _classify(
-        "linear.py:regularized", **{"augment.kind": "none"}
-      ),
       "stl10_halves": linear,
-      "knn": Recipe(f"{_EVAL}/knn.py", {**_CIFAR, **few}),
-      **_shares("finetune", "100percent", **short, **rates),
-      **_shares("supervised", "100percent", **short),
+      **_shares(**short, **rates),
+      **_supervised(**short),
     },
     folder=True,
     seen=("train",),
@@ -218,40 +211,3 @@ def _desk() -> Scale:
 SCALES: Mapping[str, Scale] = {
   scale.name: scale for scale in (_paper(), _gpu(), _desk())
 }
-
-
-def location(scale: Scale, data: str, is_evaluation: bool) -> dict[str, Any]:
-  """Settings that say where the pictures lie; no run is another for them.
-
-  Args:
-    scale: of the experiment.
-    data: the value of `--data`; "" is where TFDS keeps its data.
-    is_evaluation: or else pretraining.
-
-  Raises:
-    ValueError: the folder lacks train or test.
-  """
-  if not data:
-    return {}
-  if not scale.folder:
-    return {"data.data_dir": data}
-  found: dict[str, Any] = {"data.source": "folder", "data.views": "memory"}
-  for part in ("train", "test") if is_evaluation else scale.seen:
-    found[f"data.{part}_path"] = _path(data, part)
-    found[f"data.{part}_prefix"] = _prefix(found[f"data.{part}_path"], part)
-  # TFDS's splits mean nothing there; evaluations refuse some of them.
-  return found if not is_evaluation else {**found, "data.tfds_name": ""}
-
-
-def _path(data: str, part: str) -> str:
-  """The folder or archive of one part."""
-  names = (part, f"{part}.tar", f"{part}.tar.gz")
-  for path in (pathlib.Path(data) / name for name in names):
-    if path.exists():
-      return str(path)
-  raise ValueError(f"--data={data} holds none of {', '.join(names)}.")
-
-
-def _prefix(path: str, part: str) -> str:
-  """Members of an archive begin with the name of the part."""
-  return "" if pathlib.Path(path).is_dir() else part

@@ -114,11 +114,11 @@ def facts(
     if scale.name in row.missing:
       found.append(f"{row.name}, not run: {row.missing[scale.name]}")
   if lines:
-    seconds = sum({x["digest"]: x["wall_secs"] for x in lines}.values())
+    hours = results.seconds(lines) / _SECS_PER_HOUR
     found += [
       f"Data: {_values(lines, 'data')}. Device: {_values(lines, 'device')}.",
       f"Commits: {_values(lines, 'commit')}. Seeds: {_values(lines, 'seed')}.",
-      f"Wall time of all runs: {seconds / _SECS_PER_HOUR:.2f} h.",
+      f"Wall time of all runs: {hours:.2f} h.",
     ]
   return found
 
@@ -181,11 +181,11 @@ def _mean(lines: Iterable[results.Line], name: str) -> float:
 
 
 def _decimal(value: float) -> str:
-  return f"{value:.3f}" if math.isfinite(value) else "-"
+  return f"{value:.4g}" if math.isfinite(value) else "-"
 
 
 def _values(lines: Iterable[results.Line], key: str) -> str:
-  found = sorted({line[key] for line in lines if line[key] != ""})
+  found = sorted({line[key] for line in lines if line.get(key, "") != ""})
   shown = [
     str(x)[:_COMMIT_LENGTH] if key == "commit" else str(x) for x in found
   ]

@@ -5,7 +5,7 @@ import os
 import queue
 from collections.abc import Iterator, Sequence
 
-from experiments import commands, execute, plan
+from experiments import commands, execute, plan, processes
 
 # Evaluations of one encoder.
 Job = tuple[plan.Evaluation, ...]
@@ -25,22 +25,22 @@ def jobs(cells: Sequence[plan.Cell]) -> list[Job]:
 def work(
   todo: Sequence[Job],
   place: commands.Place,
-  processes: int,
-  children: execute.Children,
+  count: int,
+  children: processes.Children,
 ) -> Iterator[tuple[plan.Evaluation, execute.Result]]:
   """Runs jobs, so many at a time.
 
   Args:
     todo: in the order in which they begin.
     place: where.
-    processes: at a time, each on its own share of the cores.
+    count: so many at a time, each on its own share of the cores.
     children: runs a command; stopped at the end.
 
   Yields:
     Each evaluation with its result, as they end.
   """
   ended, shares = queue.SimpleQueue(), queue.SimpleQueue()
-  for share in _shares(processes):
+  for share in _shares(count):
     shares.put(share)
 
   def one(job: Job) -> None:
@@ -48,7 +48,7 @@ def work(
       ended.put(pair)
 
   with concurrent.futures.ThreadPoolExecutor(
-    processes, initializer=lambda: _restrict(shares.get())
+    count, initializer=lambda: _restrict(shares.get())
   ) as pool:
     try:
       for job in todo:

@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from experiments import execute
+from experiments import processes, results, runner
 from experiments.declare import Column, Experiment, Row
 
 BYOL = Row("BYOL", {})
@@ -24,8 +24,24 @@ def flag(arguments, name):
   return found[-1].partition("=")[2] if found else ""
 
 
+def call(folder, *experiments, codes=(), more=(), seeds="0"):
+  """Runs experiments; returns the exit code and the processes."""
+  fake = Processes(codes)
+  argv = ["--scale=desk", f"--results={folder / 'results'}"]
+  argv += [
+    f"--runs={folder / 'runs'}",
+    *([f"--seeds={seeds}"] if seeds else []),
+  ]
+  return runner.run(experiments, [*argv, *more], fake), fake
+
+
+def lines(folder, name="one"):
+  """What is in the results of `call`."""
+  return results.load(folder / "results" / "desk" / f"{name}.jsonl")
+
+
 class Processes:
-  """Stands in for `execute.Children`: writes what byol_jax.main would.
+  """Stands in for `processes.Children`: writes what byol_jax.main would.
 
   `codes` has an outcome for each text that a command holds.
   """
@@ -55,11 +71,11 @@ class Processes:
         "wall_secs": 1.0,
       }
       (workdir / "results.json").write_text(json.dumps(known))
-    return execute.Outcome(0, "")
+    return processes.Outcome(0, "")
 
   def check(self):
     if self.stopped:
-      raise execute.StoppedError
+      raise processes.StoppedError
 
   def stop(self):
     self.stopped = True

@@ -1,16 +1,20 @@
+import functools
 import json
 import os
 import shlex
 
+import fake_runs
 import pytest
 from absl import flags
 from fake_runs import BYOL, NO_TARGET, QUOTED, Processes, experiment, flag
 
 from byol_jax import main
-from experiments import execute, figures, results, runner
+from experiments import figures, processes, results
 
-NAN = execute.Outcome(1, "byol_jax: The loss is nan at step 7: lower the rate.")
-BROKEN = execute.Outcome(1, "byol_jax: The disk is full.")
+NAN = processes.Outcome(
+  1, "byol_jax: The loss is nan at step 7: lower the rate."
+)
+BROKEN = processes.Outcome(1, "byol_jax: The disk is full.")
 
 
 @pytest.fixture(autouse=True)
@@ -22,39 +26,19 @@ def _no_pictures(monkeypatch):
 
 @pytest.fixture
 def call(tmp_path):
-  """Runs experiments; returns the exit code and the commands."""
-
-  def run(*experiments, codes=(), more=(), seeds="0"):
-    processes = Processes(codes)
-    code = runner.run(
-      experiments,
-      [
-        "--scale=desk",
-        f"--seeds={seeds}",
-        f"--results={tmp_path / 'results'}",
-        f"--runs={tmp_path / 'runs'}",
-        *more,
-      ],
-      processes,
-    )
-    return code, processes
-
-  return run
+  return functools.partial(fake_runs.call, tmp_path)
 
 
 @pytest.fixture
 def lines(tmp_path):
-  def read(name="one"):
-    return results.load(tmp_path / "results" / "desk" / f"{name}.jsonl")
-
-  return read
+  return functools.partial(fake_runs.lines, tmp_path)
 
 
 def test_every_row_is_trained_and_evaluated(call, lines):
-  code, processes = call(experiment(BYOL, NO_TARGET, QUOTED), seeds="0,1")
+  code, fake = call(experiment(BYOL, NO_TARGET, QUOTED), seeds="0,1")
   assert code == 0
-  assert len(processes.trained()) == 4
-  assert len(processes.commands) == 8
+  assert len(fake.trained()) == 4
+  assert len(fake.commands) == 8
   assert {(x["row"], x["seed"]) for x in lines()} == {
     ("BYOL", 0),
     ("BYOL", 1),
@@ -64,8 +48,8 @@ def test_every_row_is_trained_and_evaluated(call, lines):
 
 
 def test_an_evaluation_gets_the_encoder_that_was_trained(call):
-  _, processes = call(experiment(BYOL))
-  trained, evaluated = processes.commands
+  _, fake = call(experiment(BYOL))
+  trained, evaluated = fake.commands
   assert flag(evaluated, "config.encoder") == flag(trained, "workdir")
 
 
@@ -85,8 +69,8 @@ def test_a_line_says_what_was_run_and_no_path(call, lines, tmp_path):
 def test_what_is_there_is_not_run_again(call, lines):
   call(experiment(BYOL))
   before = lines()
-  code, processes = call(experiment(BYOL))
-  assert (code, processes.commands) == (0, [])
+  code, fake = call(experiment(BYOL))
+  assert (code, fake.commands) == (0, [])
   assert lines() == before
 
 
@@ -101,33 +85,33 @@ def test_half_a_line_is_run_again(call, lines, tmp_path):
 
 def test_a_stopped_runner_keeps_what_was_trained(call, tmp_path):
   call(experiment(BYOL), codes={"configs/eval": BROKEN})
-  _, processes = call(experiment(BYOL))
-  assert processes.trained() == []
-  assert len(processes.commands) == 1
+  _, fake = call(experiment(BYOL))
+  assert fake.trained() == []
+  assert len(fake.commands) == 1
 
 
 def test_what_was_evaluated_is_only_read(call, lines, tmp_path):
   call(experiment(BYOL))
   before = lines()
   (tmp_path / "results" / "desk" / "one.jsonl").unlink()
-  _, processes = call(experiment(BYOL))
-  assert processes.commands == []
+  _, fake = call(experiment(BYOL))
+  assert fake.commands == []
   assert lines()[0]["scores"] == before[0]["scores"]
 
 
 def test_divergence_is_a_result(call, lines, tmp_path):
   rows = (BYOL, NO_TARGET)
-  code, processes = call(experiment(*rows), codes={"stop_gradient": NAN})
+  code, fake = call(experiment(*rows), codes={"stop_gradient": NAN})
   assert code == 0
-  assert len(processes.commands) == 3
+  assert len(fake.commands) == 3
   assert {x["row"]: x["status"] for x in lines()} == {
     "BYOL": "done",
     "predictor only": "diverged",
   }
   page = (tmp_path / "results" / "desk" / "one.md").read_text()
   assert "| predictor only | 0.3 | diverged (n=1) |" in page
-  _, processes = call(experiment(*rows))
-  assert processes.commands == []
+  _, fake = call(experiment(*rows))
+  assert fake.commands == []
 
 
 def test_another_failure_is_said_and_the_rest_goes_on(call, lines, capsys):
@@ -135,23 +119,23 @@ def test_another_failure_is_said_and_the_rest_goes_on(call, lines, capsys):
   code, _ = call(experiment(*rows), codes={"stop_gradient": BROKEN})
   assert code == 1
   assert [line["row"] for line in lines()] == ["BYOL"]
-  assert "predictor only, seed 0 failed: byol_jax: The disk is full." in (
+  assert "predictor only, seed 0 failed: byol_jax: The disk is full; see" in (
     capsys.readouterr().out
   )
 
 
 def test_equal_runs_of_two_tables_are_made_once(call, lines):
   first, second = experiment(BYOL), experiment(BYOL, name="two")
-  _, processes = call(first, second)
-  assert len(processes.commands) == 2
+  _, fake = call(first, second)
+  assert len(fake.commands) == 2
   assert lines("two") == [{**lines()[0], "table": "two"}]
 
 
 def test_a_later_table_takes_over_what_another_has(call, lines):
   call(experiment(BYOL))
   row = BYOL._replace(name="SimCLR")
-  _, processes = call(experiment(row, NO_TARGET, name="two"))
-  assert len(processes.trained()) == 1
+  _, fake = call(experiment(row, NO_TARGET, name="two"))
+  assert len(fake.trained()) == 1
   taken, _ = lines("two")
   assert (taken["row"], taken["table"]) == ("SimCLR", "two")
   assert taken["scores"] == lines()[0]["scores"]
@@ -179,8 +163,8 @@ def test_an_unknown_row_is_named(call):
 
 
 def test_print_gives_commands_that_main_understands(call, capsys):
-  _, processes = call(experiment(BYOL, NO_TARGET), more=["--print"])
-  assert processes.commands == []
+  _, fake = call(experiment(BYOL, NO_TARGET), more=["--print"])
+  assert fake.commands == []
   printed = [shlex.split(x) for x in capsys.readouterr().out.splitlines()]
   assert len(printed) == 4
   made = set()
@@ -194,8 +178,8 @@ def test_print_gives_commands_that_main_understands(call, capsys):
 
 
 def test_what_cannot_be_run_says_why(call, capsys):
-  code, processes = call(experiment(BYOL, missing={"desk": "Too large."}))
-  assert (code, processes.commands) == (0, [])
+  code, fake = call(experiment(BYOL, missing={"desk": "Too large."}))
+  assert (code, fake.commands) == (0, [])
   assert "one: Too large." in capsys.readouterr().err
 
 

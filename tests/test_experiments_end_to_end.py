@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from experiments import execute, runner, scales
+from experiments import processes, runner, scales
 from experiments.declare import Column, Experiment, Row
 from tests import tiny, tiny_eval
 
@@ -50,7 +50,7 @@ def test_an_experiment_runs_and_is_not_run_again(tmp_path, monkeypatch, capfd):
   flags = ["--scale=tiny", f"--results={tmp_path}/results"]
   flags += [f"--runs={tmp_path}/runs", "--jobs=2"]
   for expected in ("0 of 2 cells", "2 of 2 cells"):
-    children = execute.Children()
+    children = processes.Children()
     assert runner.run((EXPERIMENT,), flags, children) == 0
     assert expected in capfd.readouterr().out
   folder = pathlib.Path(tmp_path) / "results" / "tiny"

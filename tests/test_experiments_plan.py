@@ -1,10 +1,11 @@
 import pytest
 from fake_runs import BYOL, TOP1, experiment
 
-from experiments import commands, plan, scales, table5b, table17
+from experiments import commands, location, plan, scales, table5b, table17
 from experiments.declare import Column, Row, Times
 
 DESK = scales.SCALES["desk"]
+EVALUATION = plan.built("configs/eval/linear.py", ())
 
 
 def _cells(*rows, seeds=(0,), **fields):
@@ -98,7 +99,12 @@ def test_where_the_data_lies_changes_commands_and_no_folder(tmp_path):
     (tmp_path / part).mkdir()
   (cell,) = _cells(BYOL)
   run = cell.evaluation
-  places = [commands.Place(DESK, data, "runs") for data in ("", str(tmp_path))]
+  other = tmp_path / "other"
+  for part in ("train", "test"):
+    (other / part).mkdir(parents=True)
+  places = [
+    commands.Place(DESK, str(data), "runs") for data in (other, tmp_path)
+  ]
   here, there = [commands.evaluation(run, place) for place in places]
   assert here != there
   assert here[-1] == there[-1] == f"--workdir={commands.folder(run, places[0])}"
@@ -108,14 +114,14 @@ def test_where_the_data_lies_changes_commands_and_no_folder(tmp_path):
 def test_members_of_an_archive_have_a_prefix(tmp_path):
   for part in ("train", "test"):
     (tmp_path / f"{part}.tar.gz").touch()
-  found = scales.location(DESK, str(tmp_path), is_evaluation=True)
+  found = location.settings(DESK, str(tmp_path), EVALUATION)
   assert found["data.test_path"] == str(tmp_path / "test.tar.gz")
   assert found["data.test_prefix"] == "test"
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path):
   with pytest.raises(ValueError, match=r"holds none of train, train\.tar"):
-    scales.location(DESK, str(tmp_path), is_evaluation=False)
+    location.settings(DESK, str(tmp_path), EVALUATION)
 
 
 def test_an_untrained_encoder_has_the_architecture_of_its_row():
