@@ -55,6 +55,7 @@ def settings(config: ml_collections.ConfigDict) -> loss.Settings:
     objective=objectives.Objective(**config.objective),
     predictor=config.network.predictor,
     target=config.target.kind,
+    copied=config.target.starts_as_copy,
     num_micro_batches=parts,
     unrolled=parallel.is_cpu() and parts <= _MAX_UNROLLED,
   )

@@ -71,7 +71,7 @@ def init_state(
     key: the same on all devices.
     images: [batch, height, width, 3] in [0, 1], a first batch: until the first
       update the batch norms' averages are its statistics, which makes the
-      untrained network usable.
+      untrained network usable; "affine" norms keep them for good.
     settings: of the algorithm.
 
   Returns:
@@ -81,15 +81,15 @@ def init_state(
   online = net.init(online_key, images)
   target = Variables(params={}, stats={})
   if settings.has_target:
-    target = net.init(target_key, images)
+    target = net.init(online_key if settings.copied else target_key, images)
   queue = ()
   if settings.objective.has_queue:
     outputs, _ = jax.eval_shape(lambda: net.apply(online, images, True))
     shape = (settings.objective.queue_size, outputs.projection.shape[-1])
-    # Directions at random until there are projections (MoCo).
-    queue = objectives.unit(
-      jax.random.normal(jax.random.fold_in(key, 2), shape)
-    )
+    # Directions at random until there are projections (MoCo); folded in, so
+    # that the networks are drawn as they are without a queue.
+    queue_key = jax.random.fold_in(key, 2)
+    queue = objectives.unit(jax.random.normal(queue_key, shape))
   return State(
     step=jnp.zeros([], jnp.int32),
     online=online,

@@ -97,3 +97,8 @@ def _check_groups(section: ml_collections.ConfigDict, heads: bool) -> None:
         f"network.norm_groups={spec.norm_groups} cannot divide the {width} "
         "channels of a group norm."
       )
+  if heads and spec.norm_groups in widths.of_heads(spec):
+    raise ValueError(
+      f"network.norm_groups={spec.norm_groups} leaves groups of one number in a"
+      " head, of which a group norm makes zeros."
+    )

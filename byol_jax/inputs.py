@@ -43,7 +43,7 @@ def open_inputs(config: ml_collections.ConfigDict) -> Inputs:
   Raises:
     ValueError: the data is missing, empty or corrupt, in one sentence.
   """
-  train = _open_train(config.data)
+  train = _with_access(_open_train(config.data), config.data)
   if config.data.train_images:
     train = _some(train, config.data.train_images)
   test = _open_test(config.data, train)
@@ -162,10 +162,29 @@ def reader(seed: int, batch_size: int) -> sources.Reader:
   return sources.Reader(seed, batch_size, parallel.host(), parallel.num_hosts())
 
 
+def _with_access(source: sources.Source, data) -> sources.Source:
+  """A stream that some pictures are to be picked out of, if it is pooled."""
+  picks = 0 < data.train_images < sources.size(source)
+  if not picks or not isinstance(source, sources.StreamSource):
+    return source
+  if data.views != "memory":
+    raise ValueError(
+      f"data.train_images={data.train_images} cannot be picked out of a "
+      "TFRecord data set: set data.views to memory, or prepare the set as "
+      "array_record."
+    )
+  # Imports TensorFlow, which such a source needs anyway.
+  from byol_jax.data import tfds_source
+
+  return tfds_source.read_all(source)
+
+
 def _some(source: sources.Source, count: int) -> sources.Source:
   """The same pictures for every seed, so that runs can be compared."""
   size = sources.size(source)
   _check_count(count, size)
+  if count == size:
+    return source
   chosen = np.random.default_rng(0).permutation(size)[:count]
   return selection.select(source, np.sort(chosen))
 

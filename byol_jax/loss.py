@@ -24,6 +24,8 @@ class Settings(NamedTuple):
     target: "moving_average" of the online network, or "fixed", a network as it
       was drawn; without a second network "stop_gradient" of the online one, or
       "online", through which the gradient flows.
+    copied: the target starts as a copy of the online network, not drawn by
+      itself.
     num_micro_batches: gradients are averaged over so many parts of the batch,
       one after the other, before the one optimizer and target step; batch
       statistics and negatives see one part only (paper, "Batch size").
@@ -34,6 +36,7 @@ class Settings(NamedTuple):
   objective: objectives.Objective = objectives.Objective()
   predictor: str = "mlp"
   target: str = "moving_average"
+  copied: bool = False
   num_micro_batches: int = 1
   unrolled: bool = False
 
@@ -45,15 +48,14 @@ class Settings(NamedTuple):
   @property
   def name(self) -> str:
     """Of the method, for reports."""
-    negatives, predictor = self.objective.negative_weight, self.predictor
+    others = self.objective.negatives if self.objective.negative_weight else ""
     known = {
-      (False, "mlp", "moving_average"): "BYOL",
-      (False, "none", "moving_average"): "Mean Teacher",
-      (True, "none", "online"): "SimCLR",
+      ("", "mlp", "moving_average"): "BYOL",
+      ("", "none", "moving_average"): "Mean Teacher",
+      ("batch", "none", "online"): "SimCLR",
+      ("queue", "none", "moving_average"): "MoCo",
     }
-    if self.objective.has_queue:
-      return "MoCo"
-    return known.get((negatives > 0, predictor, self.target), "trained")
+    return known.get((others, self.predictor, self.target), "trained")
 
 
 BYOL = Settings()

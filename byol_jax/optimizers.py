@@ -136,17 +136,18 @@ def with_multipliers(
   if all(factor == 1.0 for factor in multipliers.values()):
     return optimizer
 
-  def scale(updates, params):
-    del params
+  def update(grads, state, params=None):
+    updates, state = optimizer.update(grads, state, params)
     factors = {
       module: multipliers.get(module.split("/")[0], 1.0) for module in updates
     }
     return {
       module: {name: factors[module] * x for name, x in leaves.items()}
       for module, leaves in updates.items()
-    }
+    }, state
 
-  return optax.chain(optimizer, optax.stateless(scale))
+  # The state stays as it is: a run may go on with other multipliers.
+  return optax.GradientTransformation(optimizer.init, update)
 
 
 def _clipped_trust_ratio(

@@ -60,7 +60,10 @@ def make_parts(
 
   def init(batch):
     init_key, views_key = keys()
-    images = make_views(batch, views_key)["view1"]
+    # As a step does: memory holds the views of one part of the batch.
+    parts, shared = views.split(batch, config.training.micro_batches)
+    first = {name: x[0] for name, x in parts.items()}
+    images = make_views({**first, **shared}, views_key)["view1"]
     return byol.init_state(net, optimizer, init_key, images, settings)
 
   def step(state, batch):
@@ -148,6 +151,8 @@ def _begin_from(path: str, state: byol.State) -> byol.State:
     return state
   saved, _ = checkpoint.load_params(path)
   own = parallel.first(state)
+  if not saved["target"]["params"]:
+    saved["target"] = saved["online"]  # It was its own target.
   online, target = (
     Variables(
       params=_taken(saved[name]["params"], getattr(own, name).params, path),

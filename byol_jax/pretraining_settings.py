@@ -28,6 +28,7 @@ def check(values: Mapping[str, Any]) -> None:
   _check_objective(values)
   _check_queue(values)
   _check_predictor(values)
+  _check_norms(values)
   _check_evaluation(values)
   _check_data(values)
 
@@ -98,6 +99,20 @@ def _check_predictor(values: Mapping[str, Any]) -> None:
       f"network.predictor=least_squares needs at least network.projection_dim="
       f"{dim} pictures in a part of the batch, not {part}."
     )
+
+
+def _check_norms(values: Mapping[str, Any]) -> None:
+  """Refuses what needs a norm where there is none."""
+  needed = {
+    "network.weight_standardization": "network.encoder_norm",
+    "network.zero_init_last_scale": "network.encoder_norm",
+    "network.projector_output_norm": "network.projector_norm",
+  }
+  for key, norm in needed.items():
+    if values[key] and values[norm] == "none":
+      raise ValueError(
+        f"{key}=True does not go with {norm}=none: it needs a norm there."
+      )
 
 
 def _check_evaluation(values: Mapping[str, Any]) -> None:

@@ -118,6 +118,7 @@ RULES: Mapping[str, rules.Rule] = {
   "target.kind": rules.choice(
     "moving_average", "stop_gradient", "online", "fixed"
   ),
+  "target.starts_as_copy": rules.flag(),
   "target.base_decay": rules.number(0, 1),
   "target.constant": rules.flag(),
   "evaluation.every_epochs": rules.number(0),

@@ -119,6 +119,7 @@ def get_config(preset: str = "1000") -> ml_collections.ConfigDict:
   config.target = ml_collections.ConfigDict()
   # Or stop_gradient or online (no second network), or fixed (as drawn).
   config.target.kind = "moving_average"
+  config.target.starts_as_copy = False  # Of the online network.
   config.target.base_decay = target_decay
   config.target.constant = False  # It rises to 1, a cosine.
 

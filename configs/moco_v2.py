@@ -99,6 +99,7 @@ def get_config(preset: str = "200") -> ml_collections.ConfigDict:
   config.target = ml_collections.ConfigDict()
   # Or stop_gradient or online (no second network), or fixed (as drawn).
   config.target.kind = "moving_average"
+  config.target.starts_as_copy = True  # Of the online network.
   config.target.base_decay = 0.999
   config.target.constant = True
 

@@ -100,6 +100,7 @@ def get_config(preset: str = "1000") -> ml_collections.ConfigDict:
   config.target = ml_collections.ConfigDict()
   # Or stop_gradient (no second network either), moving_average, or fixed.
   config.target.kind = "online"
+  config.target.starts_as_copy = False  # Of the online network.
   config.target.base_decay = 0.996  # Of a moving average only.
   config.target.constant = False
 

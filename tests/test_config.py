@@ -115,9 +115,8 @@ def test_views_have_the_fields_of_a_policy():
 def test_named_sets_are_those_of_the_augmentations():
   rule = schema.RULES["augment.set"]
   assert len(sets.SETS) == 14
-  for name in sets.SETS:
-    assert rule.holds(name)
-    assert name in rule.allowed
+  assert rule.allowed == f"one of {', '.join(sets.SETS)}"
+  assert all(rule.holds(name) for name in sets.SETS)
 
 
 WRONG = [
@@ -307,6 +306,24 @@ CONTRADICTIONS = [
   (
     {"network__predictor_norm": "group", "network__predictor_hidden": (40,)},
     "network.norm_groups=16 cannot divide the 40 channels of a group norm.",
+  ),
+  (
+    {"network__predictor_norm": "group", "network__norm_groups": 256},
+    "network.norm_groups=256 leaves groups of one number in a head, of which a "
+    "group norm makes zeros.",
+  ),
+  (
+    {
+      "network__encoder_norm": "none",
+      "network__weight_standardization": True,
+    },
+    "network.weight_standardization=True does not go with "
+    "network.encoder_norm=none: it needs a norm there.",
+  ),
+  (
+    {"network__projector_norm": "none", "network__projector_output_norm": True},
+    "network.projector_output_norm=True does not go with "
+    "network.projector_norm=none: it needs a norm there.",
   ),
   ({"init_from": "no/such"}, "init_from=no/such does not exist."),
 ]

@@ -157,3 +157,43 @@ def test_eval_batches_take_another_geometry():
   np.testing.assert_array_equal(
     batch["images"], data.test.images[:4, 8:24, 8:24]
   )
+
+
+def test_a_fixed_choice_of_pictures_is_made_at_random(folder):
+  data = inputs.open_inputs(_folder_config(folder, data__train_images=8))
+  whole = inputs.open_inputs(_folder_config(folder))
+  again = inputs.open_inputs(
+    _folder_config(folder, data__train_images=8, seed=5)
+  )
+  assert data.train.images.shape == (8, 8, 8, 3)
+  # In order, the first eight of twelve would be six cats and two dogs.
+  expected = np.sort(np.random.default_rng(0).permutation(12)[:8])
+  np.testing.assert_array_equal(data.train.images, whole.train.images[expected])
+  np.testing.assert_array_equal(data.train.images, again.train.images)
+  assert sources.size(data.test) == sources.size(whole.test)
+  assert inputs.size_and_classes(
+    _folder_config(folder, data__train_images=8)
+  ) == (8, 2)
+
+
+def test_more_pictures_than_there_are_cannot_be_chosen(folder):
+  config = _folder_config(folder, data__train_images=13)
+  for function in (inputs.open_inputs, inputs.size_and_classes):
+    with pytest.raises(ValueError, match="13 is more than the 12 training"):
+      function(config)
+
+
+def test_a_stream_has_to_be_pooled_before_pictures_are_chosen(monkeypatch):
+  stream = sources.StreamSource.__new__(
+    sources.StreamSource, *[None] * len(sources.StreamSource._fields)
+  )._replace(num_images=20, class_names=("cat",))
+  monkeypatch.setattr(inputs, "_open_train", lambda data: stream)
+  config = tiny.config(data__train_images=8, data__views="device")
+  with pytest.raises(ValueError, match="train_images=8 cannot be picked out"):
+    inputs.open_inputs(config)
+
+
+def test_views_are_those_of_the_named_set():
+  data = inputs.open_inputs(tiny.config(augment__set="no_color"))
+  assert [view.jitter for view in data.views.policies] == [0.0, 0.0]
+  assert [view.flip for view in data.views.policies] == [0.5, 0.5]

@@ -285,6 +285,67 @@ def test_a_queue_sees_the_keys_of_all_parts():
   np.testing.assert_allclose(one.queue, many.queue, rtol=1e-5)
 
 
+def test_the_best_linear_predictor_gets_no_gradient():
+  x, y = jax.random.normal(jax.random.key(0), (2, BATCH, DIM))
+
+  def total(x):
+    fitted = parallel.one_device(lambda z: objectives.least_squares(z, y, AXIS))
+    return jnp.sum(fitted(x) * y)
+
+  q = np.linalg.lstsq(np.float64(x), np.float64(y), rcond=None)[0]
+  expected = np.float64(y) @ q.T
+  assert np.linalg.norm(expected) > 0.1
+  np.testing.assert_allclose(jax.grad(total)(x), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_one_direction_has_negatives_of_both_views():
+  objective = CONTRASTIVE._replace(symmetric=False)
+  settings = loss.Settings(objective)
+  state, batch = begin(NET, settings), views()
+  _, logs = step(NET, settings, state, batch)
+  q = np.asarray(state.online.params["predictor"]["w"], np.float64)
+  phi = objectives.unit(projections(state, batch)[0] @ q)
+  targets = projections(state._replace(online=state.target), batch)
+  same, other = map(objectives.unit, targets)
+  scores = np.exp(np.concatenate([phi @ same.T, phi @ other.T], axis=1) / 0.2)
+  scores[np.arange(BATCH), np.arange(BATCH)] = 0.0
+  positive = np.diagonal(scores[:, BATCH:])
+  expected = -np.mean(np.log(positive / scores.sum(axis=1)))
+  assert expected > 0.5
+  np.testing.assert_allclose(logs["loss"] / 0.4, expected, rtol=1e-5)
+
+
+def test_the_scale_leaves_the_classifier_alone():
+  classes = jnp.eye(DIM, 3)
+
+  def apply(variables, images, is_training):
+    outputs, stats = NET.apply(variables, images, is_training)
+    logits = jax.lax.stop_gradient(outputs.representation)[:, :DIM] @ classes
+    return outputs._replace(logits=logits), stats
+
+  net = NET._replace(apply=apply)
+  batch = {**views(), "labels": jnp.arange(BATCH) % 3}
+  one, many = (
+    step(net, loss.Settings(objectives.Objective(scale=x)), begin(net), batch)
+    for x in (1.0, 3.0)
+  )
+  assert one[1]["classification_loss"] > 0.1
+  np.testing.assert_allclose(
+    many[1]["loss"] - one[1]["loss"],
+    2.0 * one[1]["regression_loss"],
+    rtol=1e-4,
+  )
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_target_may_start_as_a_copy(copied):
+  state = begin(NET, loss.Settings(copied=copied))
+  same = jax.tree.map(
+    lambda x, y: bool(jnp.all(x == y)), state.online, state.target
+  )
+  assert all(jax.tree.leaves(same)) == copied
+
+
 @pytest.mark.parametrize("num_devices", [1, 2])
 def test_the_best_linear_predictor_is_numpys(num_devices):
   settings = loss.Settings(predictor="least_squares", target="stop_gradient")
@@ -330,9 +391,10 @@ def test_each_part_makes_its_own_views():
   [
     (loss.BYOL, "BYOL"),
     (SIMCLR, "SimCLR"),
-    (QUEUE, "MoCo"),
+    (QUEUE._replace(predictor="none"), "MoCo"),
     (loss.Settings(predictor="none"), "Mean Teacher"),
     (loss.Settings(target="fixed"), "trained"),
+    (loss.Settings(QUEUE.objective), "trained"),
   ],
 )
 def test_known_members_of_the_family_have_names(settings, name):

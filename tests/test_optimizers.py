@@ -154,6 +154,14 @@ def test_multipliers_scale_the_rate_of_their_modules():
       np.testing.assert_allclose(many[module][name], factor * leaf, rtol=1e-6)
 
 
+def test_multipliers_may_change_from_run_to_run():
+  params = {"predictor/linear": {"w": jnp.ones((2, 2))}}
+  plain = optimizers.sgd(lambda step: 0.5, 1e-2, 0.9)
+  scaled = optimizers.with_multipliers(plain, {"predictor": 3.0})
+  states = [jax.tree.structure(x.init(params)) for x in (plain, scaled)]
+  assert states[0] == states[1]
+
+
 def test_multipliers_of_one_change_nothing():
   plain = optimizers.lars(lambda step: 0.5, 1e-2, 0.9, 1e-3)
   ones = {"projector": 1.0, "predictor": 1.0}

@@ -27,9 +27,10 @@ _MANUAL = {
 
 # Training pictures and classes: a plan can be made before the download.
 _KNOWN_SIZES = {
-  "cifar10": (50_000, 10),
-  "imagenet2012": (1_281_167, 1000),
-  "imagenette/160px-v2": (9_469, 10),
+  ("cifar10", "train"): (50_000, 10),
+  ("imagenet2012", "train"): (1_281_167, 1000),
+  ("imagenette/160px-v2", "train"): (9_469, 10),
+  ("stl10", "train+unlabelled"): (105_000, 10),
 }
 
 
@@ -44,9 +45,9 @@ def size_and_classes(
   Raises:
     ValueError: as `open_tfds`.
   """
-  unversioned = name.partition(":")[0]
-  if split == "train" and unversioned in _KNOWN_SIZES:
-    num_images, num_classes = _KNOWN_SIZES[unversioned]
+  known = (name.partition(":")[0], split)
+  if known in _KNOWN_SIZES:
+    num_images, num_classes = _KNOWN_SIZES[known]
     return num_images, num_classes if labelled else 0
   source = open_tfds(name, split, data_dir, labelled)
   return source.num_images, len(source.class_names)

@@ -19,11 +19,12 @@ def of_group_norms(
     architecture = resnet.ARCHITECTURES[spec.encoder]
     found |= resnet.widths(architecture, spec.width_multiplier)
   if isinstance(spec, network.Spec):
-    found |= _of_heads(spec)
+    found |= of_heads(spec)
   return tuple(sorted(found))
 
 
-def _of_heads(spec):
+def of_heads(spec: network.Spec) -> set[int]:
+  """The widths of group norms in the heads, which have no positions."""
   found = set()
   if spec.projector_norm == "group":
     found |= set(spec.projector_hidden)
