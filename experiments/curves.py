@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 from matplotlib import figure
 
-from experiments import declare, figures, grouping, results
+from experiments import declare, grouping, results, style
 
 
 def training(
@@ -27,8 +27,8 @@ def training(
   names = [x for x in names if any(x in line["curve"] for line in lines)]
   if not names:
     return None
-  with matplotlib.rc_context(figures.STYLE):
-    width = max(figures.WIDTH, 3.0 * len(names))
+  with matplotlib.rc_context(style.STYLE):
+    width = max(style.WIDTH, 3.0 * len(names))
     made = figure.Figure((width, 3.6), layout="constrained")
     panels = np.ravel(made.subplots(1, len(names), squeeze=False))
     for panel, name in zip(panels, names, strict=True):
@@ -36,8 +36,8 @@ def training(
       panel.set_xlabel("step")
       for at, (label, mine) in enumerate(grouping.labelled(experiment, lines)):
         steps, values = _mean_curve(mine, name)
-        look = ("-", "--", ":")[at // len(figures.COLOURS) % 3]
-        colour = figures.COLOURS[at % len(figures.COLOURS)]
+        look = ("-", "--", ":")[at // len(style.COLOURS) % 3]
+        colour = style.COLOURS[at % len(style.COLOURS)]
         panel.plot(steps, values, look, color=colour, label=label)
     handles, labels = panels[0].get_legend_handles_labels()
     columns = 2 if max(map(len, labels)) > 30 else 3

@@ -32,6 +32,7 @@ class Row(NamedTuple):
     x: the number that a curve is drawn over, None for bars.
     missing: by name of a scale, why it cannot be run there.
     seeds: those of the experiment that it is run with; () for all.
+    series: of a scatter of named points, which points have one colour.
   """
 
   name: str
@@ -42,6 +43,7 @@ class Row(NamedTuple):
   x: float | None = None
   missing: Mapping[str, str] = _NONE
   seeds: tuple[int, ...] = ()
+  series: str = ""
 
 
 class Column(NamedTuple):
@@ -81,6 +83,7 @@ class Experiment(NamedTuple):
     missing: by name of a scale, why it cannot be run there.
     baseline: name of the row that each row is shown as a difference to; "" for
       the scores themselves.
+    axis_elsewhere: what `Row.x` is at the other scales; "" for the same.
   """
 
   name: str
@@ -93,3 +96,4 @@ class Experiment(NamedTuple):
   axis: str = ""
   missing: Mapping[str, str] = _NONE
   baseline: str = ""
+  axis_elsewhere: str = ""

@@ -17,10 +17,16 @@ _OURS = {
 }
 
 
+_OTHERS = "others, unsupervised"
+
+
 def _row(name: str) -> Row:
   if name in _OURS:
-    return encoders.row(name, *_OURS[name])
-  return Row(name, None, x=paper.value("figure1", name, "params_M"))
+    return encoders.row(name, *_OURS[name])._replace(series="BYOL")
+  known = ("SimCLR", "Supervised")
+  series = next((x for x in known if name.startswith(x)), _OTHERS)
+  x = paper.value("figure1", name, "params_M")
+  return Row(name, None, x=x, series=series)
 
 
 EXPERIMENTS = (

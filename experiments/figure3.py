@@ -28,7 +28,8 @@ EXPERIMENTS = (
     base="ablation",
     columns=table16.columns("top1", "top-1"),
     rows=tuple(row for row in table16.ROWS if row.x >= _LEAST_BATCH),
-    axis="pictures in a part (of 4096)",
+    axis=table16.AXIS,
+    axis_elsewhere=table16.AXIS_ELSEWHERE,
     baseline="4096",
   ),
   Experiment(

@@ -148,7 +148,7 @@ def _section(section: Section) -> Iterator[str]:
   yield f'<h3 id="{_anchor(section)}">{experiment.name}: {title}</h3>'
   yield f"<p>{html.escape(tables.caption(experiment))}</p>"
   yield _table(tables.scores(experiment, lines))
-  yield _image(figures.scores(experiment, lines), title)
+  yield _image(figures.scores(experiment, scale, lines), title)
   drawn = curves.training(experiment, lines, tables.STATISTICS)
   if drawn:
     yield _image(drawn, f"{title}: while training")

@@ -200,7 +200,7 @@ def _write(experiments, place: commands.Place, folder: str) -> None:
     if lines:
       text = tables.markdown(experiment, place.scale, lines)
       records.write_whole(text, file.with_suffix(".md"))
-      picture = figures.scores(experiment, lines)
+      picture = figures.scores(experiment, place.scale, lines)
       figures.save(picture, file.with_suffix(".png"))
 
 

@@ -13,6 +13,8 @@ from experiments.methods import SIMCLR_ELSEWHERE, SIMCLR_ORIGINAL
 
 _BATCHES = (4096, 2048, 1024, 512, 256, 128, 64)
 _MOST_PARTS = {"gpu": 16, "desk": 4}  # Of batches of 256 and 32.
+AXIS = "pictures in a part (of 4096)"
+AXIS_ELSEWHERE = "pictures in a part, if the batch were 4096"
 _TOO_FEW = "Too few pictures would be left in a part of the smaller batch."
 
 
@@ -52,7 +54,8 @@ EXPERIMENTS = (
     base="ablation",
     columns=columns("top1", "top-1") + columns("top5", "top-5"),
     rows=ROWS,
-    axis="pictures in a part (of 4096)",
+    axis=AXIS,
+    axis_elsewhere=AXIS_ELSEWHERE,
   ),
 )
 

@@ -5,7 +5,13 @@ import pytest
 
 from experiments import paper
 
-_NORMS = {"bn": "batch", "ln": "layer", "gn": "group", "none": "none"}
+_NORMS = {
+  "bn": "batch",
+  "ln": "layer",
+  "gn": "group",
+  "none": "none",
+  "first batch": "affine",
+}
 _TARGETS = {"xi": "moving_average", "sg": "stop_gradient", "theta": "online"}
 
 
@@ -17,6 +23,9 @@ def _printed():
     }
     for row in declared.BY_NAME[name].rows:
       printed = rows[row.name].get("config", {})
+      if "init" in printed:
+        # No norm, but a scale and an offset from the first batch.
+        printed = {**printed, "norm": "first batch"}
       if row.changes is not None and printed:
         yield pytest.param(name, row.name, printed, id=f"{name}-{row.name}")
 
@@ -27,7 +36,10 @@ _MEANING = {
     c.target.kind == "fixed" if x == 1 else c.target.base_decay == x
   ),
   "tau": lambda c, x: c.target.kind == "stop_gradient" and x == 0,
-  "tau_schedule": lambda c, x: c.target.kind == "stop_gradient",
+  # Without a moving average; its tau is 0 all the time.
+  "tau_schedule": lambda c, x: (
+    x == "constant" and c.target.kind == "stop_gradient"
+  ),
   "predictor": lambda c, x: (c.network.predictor == "mlp") == x,
   "target_network": lambda c, x: c.target.kind == _target(x),
   "target": lambda c, x: c.target.kind == _TARGETS[x],
@@ -51,7 +63,7 @@ _MEANING = {
   "projector_lr_mult": lambda c, x: c.optimizer.projector_multiplier == x,
   "norm": lambda c, x: (
     {c.network.encoder_norm, c.network.projector_norm, c.network.predictor_norm}
-    in ({_NORMS[x]}, {"affine"})
+    == {_NORMS[x]}
   ),
   "encoder_norm": lambda c, x: c.network.encoder_norm == _NORMS[x],
   "projector_norm": lambda c, x: c.network.projector_norm == _NORMS[x],

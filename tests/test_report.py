@@ -153,7 +153,7 @@ def test_bars_and_curves_are_drawn(x, tmp_path):
   rows = (BYOL._replace(x=x), NO_TARGET._replace(x=x and 4096.0))
   made = experiment(*rows, axis="pictures")
   lines = [*SEEDS, _line("predictor only", score=0.1)]
-  picture = figures.scores(made, lines)
+  picture = figures.scores(made, DESK, lines)
   ours = picture.axes[1]
   assert ours.get_title(loc="left") == "ours"
   assert ours.get_xscale() == ("log" if x else "linear")
