@@ -228,3 +228,16 @@ def test_a_report_of_nothing_is_refused(tmp_path, capsys):
   with pytest.raises(SystemExit):
     report.main([f"--results={tmp_path}"])
   assert "has no results" in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_is_refused(
+  tmp_path, capsys, monkeypatch
+):
+  section = report.Section(experiment(BYOL), DESK, SEEDS)
+  monkeypatch.setattr(report, "sections", lambda *arguments: [section])
+  with pytest.raises(SystemExit) as stopped:
+    report.main([f"--output={tmp_path}/no/such.html"])
+  assert stopped.value.code == 2
+  assert "no/such.html cannot be written: No such file" in (
+    capsys.readouterr().err
+  )
