@@ -153,7 +153,7 @@ def seconds(lines: Iterable[Line]) -> float:
   trained, evaluated = {}, {}
   for line in lines:
     spent = line.get("pretraining_secs")
-    if spent is None:
+    if spent is None or line["encoder"] != "trained":
       evaluated[line["digest"]] = line["wall_secs"]
     else:
       changes = tuple(line["overrides"].items())

@@ -52,7 +52,9 @@ def lines(tmp_path):
 def _printed(call, capsys, *experiments, **fields):
   """What `--print` gives, in lists."""
   call(*experiments, more=["--print"], **fields)
-  return [shlex.split(text)[1:] for text in capsys.readouterr().out.splitlines()]
+  return [
+    shlex.split(text)[1:] for text in capsys.readouterr().out.splitlines()
+  ]
 
 
 def _by_hand(commands_):
@@ -116,6 +118,15 @@ def test_seconds_are_kept_apart_and_added_up_over_restarts(
   assert results.seconds(lines()) == 400.0
   old = {"digest": "of an older line", "wall_secs": 50.0}
   assert results.seconds([*lines(), *lines(), old, old]) == 450.0
+
+
+def test_an_untrained_encoder_takes_no_time_from_a_trained_one():
+  one = {"config": "x", "overrides": {}, "seed": 0, "wall_secs": 60.0}
+  one |= {"pretraining_secs": 50.0, "evaluation_secs": 10.0}
+  one |= {"digest": "a", "encoder": "trained"}
+  other = {**one, "digest": "b", "encoder": "random", "wall_secs": 10.0}
+  other |= {"pretraining_secs": 0.0}
+  assert results.seconds([one, other]) == 70.0
 
 
 @pytest.mark.parametrize(
