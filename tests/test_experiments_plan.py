@@ -1,5 +1,5 @@
 import pytest
-from fake_runs import BYOL, TOP1, experiment
+from fake_runs import BYOL, NO_TARGET, TOP1, experiment
 
 from experiments import commands, location, plan, scales, table5b, table17
 from experiments.declare import Column, Row, Times
@@ -156,3 +156,27 @@ def test_an_untrained_encoder_has_no_optimizer():
 def test_a_wrong_declaration_is_named(row, column, message):
   with pytest.raises(ValueError, match=message):
     _cells(row, columns=(column,))
+
+
+def test_seeds_have_commands_of_their_own():
+  place = commands.Place(DESK, "", "runs")
+  for encoder in ("trained", "random"):
+    made = experiment(BYOL._replace(encoder=encoder))
+    texts = []
+    for cell in plan.cells(made, DESK, (0, 1)):
+      run = cell.evaluation
+      make = commands.evaluation
+      if encoder == "trained":
+        make, run = commands.pretraining, run.pretraining
+      texts.append(make(run, place))
+    one, other = texts
+    differs = {x.partition("=")[0] for x in set(one) ^ set(other)}
+    assert differs == {"--config.seed", "--workdir"}
+    assert "--config.seed=1" in other
+
+
+def test_a_row_may_have_fewer_seeds():
+  rows = (BYOL, NO_TARGET._replace(seeds=(0,)))
+  found = plan.cells(experiment(*rows), DESK)
+  assert [x.row for x in found] == ["BYOL", NO_TARGET.name, "BYOL", "BYOL"]
+  assert len(plan.cells(experiment(*rows), DESK, (5,))) == 2

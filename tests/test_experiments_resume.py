@@ -14,7 +14,6 @@ from fake_runs import BYOL, NO_TARGET, QUOTED, experiment, flag
 
 from byol_jax import loop
 from experiments import (
-  commands,
   execute,
   figures,
   plan,
@@ -217,30 +216,6 @@ def test_another_meaning_of_a_preset_is_run_again(call, lines, monkeypatch):
   _, fake = call(experiment(BYOL))
   plan.settings.cache_clear()
   assert len(fake.commands) == 2
-
-
-def test_seeds_have_commands_of_their_own():
-  place = commands.Place(DESK, "", "runs")
-  for encoder in ("trained", "random"):
-    made = experiment(BYOL._replace(encoder=encoder))
-    texts = []
-    for cell in plan.cells(made, DESK, (0, 1)):
-      run = cell.evaluation
-      make = commands.evaluation
-      if encoder == "trained":
-        make, run = commands.pretraining, run.pretraining
-      texts.append(make(run, place))
-    one, other = texts
-    differs = {x.partition("=")[0] for x in set(one) ^ set(other)}
-    assert differs == {"--config.seed", "--workdir"}
-    assert "--config.seed=1" in other
-
-
-def test_a_row_may_have_fewer_seeds():
-  rows = (BYOL, NO_TARGET._replace(seeds=(0,)))
-  found = plan.cells(experiment(*rows), DESK)
-  assert [x.row for x in found] == ["BYOL", NO_TARGET.name, "BYOL", "BYOL"]
-  assert len(plan.cells(experiment(*rows), DESK, (5,))) == 2
 
 
 @pytest.mark.parametrize(
