@@ -11,7 +11,6 @@ from byol_jax import records
 from experiments import commands, plan, processes, results
 
 DONE, FAILED = "done", "failed"
-Children = processes.Children  # Whoever runs something needs both.
 # What byol_jax.main writes when it is done, and what is written here.
 _SUMMARY, _RESULTS = "summary.json", "results.json"
 _FINISHED, _SPENT, _LOG, _LOCK = (

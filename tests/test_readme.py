@@ -11,7 +11,7 @@ import pytest
 from absl import flags
 
 from byol_jax import extract, main, preview, schema
-from experiments import execute, runner
+from experiments import processes, runner
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -145,7 +145,7 @@ EXPERIMENTS = [
 
 
 @pytest.mark.parametrize("command", EXPERIMENTS, ids=" ".join)
-def test_commands_of_experiments_are_understood(command, capsys):
+def test_commands_of_experiments_are_understood(command, capsys, tmp_path):
   _, module, *arguments = command
   if module == "experiments.report":
     assert [x for x in arguments if x.startswith("--output=")]
@@ -153,6 +153,6 @@ def test_commands_of_experiments_are_understood(command, capsys):
   declared = importlib.import_module(module).EXPERIMENTS
   # Where the data lies is the reader's affair.
   wanted = [x for x in arguments if not x.startswith("--data=")]
-  children = execute.Children()
-  assert not runner.run(declared, [*wanted, "--print"], children)
+  wanted += ["--print", f"--results={tmp_path}"]
+  assert not runner.run(declared, wanted, processes.Children())
   assert "python -m byol_jax.main" in capsys.readouterr().out
