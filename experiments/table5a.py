@@ -42,7 +42,7 @@ EXPERIMENTS = (
       row._replace(
         name=f"{row.name}, longer", changes={**row.changes, **_LONGER}
       )
-      for row in (_ROWS[0], _ROWS[2])
+      for row in _ROWS
     ),
     seeds=(0,),
     missing={"paper": _ENOUGH, "gpu": _ENOUGH},
