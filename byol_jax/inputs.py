@@ -173,10 +173,7 @@ def _with_access(source: sources.Source, data) -> sources.Source:
       "TFRecord data set: set data.views to memory, or prepare the set as "
       "array_record."
     )
-  # Imports TensorFlow, which such a source needs anyway.
-  from byol_jax.data import tfds_source
-
-  return tfds_source.read_all(source)
+  return opening.with_access(source, data.views)
 
 
 def _some(source: sources.Source, count: int) -> sources.Source:

@@ -63,7 +63,7 @@ def open_parts(
   if data.source == "set":
     expected = _benchmark_set(set_name)
     data = _of_set(data, set_name, expected)
-  train, valid, test = (_with_access(x, data.views) for x in _open(data))
+  train, valid, test = (opening.with_access(x, data.views) for x in _open(data))
   _check_labels(train, valid, test)
   train, valid = _divided(data, train, valid, test, seed)
   if expected:
@@ -166,18 +166,6 @@ def _open(
     valid,
     opening.open_part(data, "test", labels, train.class_names),
   )
-
-
-def _with_access(
-  source: sources.Source | None, views: str
-) -> sources.Source | None:
-  """A stream that is to be pooled, with random access; others as they are."""
-  if isinstance(source, sources.StreamSource) and views == "memory":
-    # Imports TensorFlow, which such a source needs anyway.
-    from byol_jax.data import tfds_source
-
-    return tfds_source.read_all(source)
-  return source
 
 
 def _divided(data, train, valid, test, seed: int):

@@ -95,3 +95,20 @@ def _open_tfds(
       f"the TFDS sets {data.tfds_name!r} and {name!r} have different classes."
     )
   return opened
+
+
+def with_access(
+  source: sources.Source | None, views: str
+) -> sources.Source | None:
+  """A stream that is to be pooled, with random access; others as they are.
+
+  Args:
+    source: any, or None for a part that there is not.
+    views: `data.views`; "memory" pools.
+  """
+  if isinstance(source, sources.StreamSource) and views == "memory":
+    # Imports TensorFlow, which such a source needs anyway.
+    from byol_jax.data import tfds_source
+
+    return tfds_source.read_all(source)
+  return source
