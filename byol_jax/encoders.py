@@ -1,7 +1,6 @@
 """Encoders of earlier runs: found in a checkpoint, and used."""
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from byol_jax import checkpoint, parallel
+from byol_jax import checkpoint, intact, parallel
 from byol_jax.networks import network
 from byol_jax.types import Variables
 
@@ -103,11 +102,11 @@ def load_encoder(path: str) -> Callable[[chex.Array], chex.Array]:
 
 def _chosen(path: str) -> str:
   """Of a sweep's workdir, the folder of the run that it tested."""
-  results = epath.Path(path) / "results.json"
-  if (epath.Path(path) / checkpoint.FOLDER).is_dir() or not results.exists():
+  result = intact.read(epath.Path(path) / "results.json")
+  has_steps = (epath.Path(path) / checkpoint.FOLDER).is_dir()
+  if has_steps or not isinstance(result, dict):
     return path
-  place = json.loads(results.read_text()).get("checkpoint", "")
-  return str(epath.Path(path) / place)
+  return str(epath.Path(path) / result.get("checkpoint", ""))
 
 
 def draw(

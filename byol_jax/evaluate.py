@@ -9,7 +9,7 @@ import jax
 import ml_collections
 from etils import epath
 
-from byol_jax import checkpoint, encoders, labelled, parallel, records
+from byol_jax import checkpoint, encoders, intact, labelled, parallel, records
 from byol_jax.data import sources
 from byol_jax.evaluation import frozen, results, subject, sweep, table3
 
@@ -235,7 +235,7 @@ def _tabulate(found, failed, workdir: str) -> None:
   text += table3.table(paper, ours, found[0]["encoder"]["name"])
   for name, reason in failed.items():
     text += f"\n\nMissing: {name} ({reason})"
-  records.write_whole(text + "\n", os.path.join(workdir, "table.md"))
+  intact.write_whole(text + "\n", os.path.join(workdir, "table.md"))
   print(text)
 
 

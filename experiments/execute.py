@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from byol_jax import records
+from byol_jax import intact
 from experiments import commands, plan, processes, results
 
 DONE, FAILED = "done", "failed"
@@ -96,7 +96,7 @@ class _Step(NamedTuple):
       if status == FAILED:
         return Result(FAILED, message, {})
       known = {"status": status, "wall_secs": _spent(workdir)}
-      records.write_whole(json.dumps(known) + "\n", finished)
+      intact.write_whole(json.dumps(known) + "\n", finished)
     # By hand, it took nobody knows how long.
     return _trained(status, _spent(workdir), str(workdir))
 
@@ -130,7 +130,7 @@ class _Step(NamedTuple):
       outcome = self.execute(arguments, log, self.lock)
     finally:
       spent = round(before + time.monotonic() - start, 1)
-      records.write_whole(json.dumps(spent) + "\n", workdir / _SPENT)
+      intact.write_whole(json.dumps(spent) + "\n", workdir / _SPENT)
     if not outcome.code:
       return DONE, ""
     if outcome.code > 0 and has_diverged(outcome.message):

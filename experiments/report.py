@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from byol_jax import records
+from byol_jax import intact
 from experiments import (
   catalogue,
   curves,
@@ -76,7 +76,7 @@ def main(argv: Sequence[str]) -> None:
   if not found:
     parser.error(f"--results={flags.results} has no results.")
   try:
-    records.write_whole(page(found), flags.output)
+    intact.write_whole(page(found), flags.output)
   except OSError as error:
     parser.error(f"--output={flags.output} cannot be written: {error.strerror}")
   print(f"{len(found)} experiments: {flags.output}")

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from byol_jax import records
+from byol_jax import intact
 from experiments import (
   commands,
   declare,
@@ -199,7 +199,7 @@ def _write(experiments, place: commands.Place, folder: str) -> None:
     lines = grouping.current(experiment, place.scale, lines, data)
     if lines:
       text = tables.markdown(experiment, place.scale, lines)
-      records.write_whole(text, file.with_suffix(".md"))
+      intact.write_whole(text, file.with_suffix(".md"))
       picture = figures.scores(experiment, place.scale, lines)
       figures.save(picture, file.with_suffix(".png"))
 

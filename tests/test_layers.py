@@ -44,8 +44,13 @@ LAYERS = {
   "optimizers": 2,
   "checkpoint": 2,
   "records": 2,
+  "stopping": 2,
   "parallel": 1,
+  "exits": 1,
+  "manifest": 1,
   "metrics": 1,
+  "events": 1,
+  "intact": 1,
   "schema": 2,
   "rules": 1,
   "types": 0,  # Below everything that names a Batch.

@@ -48,12 +48,66 @@ def test_results_lie_beside_the_run(encoder, path, workdir):
   assert evaluate.default_workdir(config, "knn") == workdir
 
 
+def _result(key, score):
+  return {
+    "key": key,
+    "title": "knn",
+    "set": "",
+    "metric": "top1",
+    "scores": {"top1": score},
+    "encoder": {"name": "run"},
+    "sizes": {"train": 2, "test": 1},
+    "wall_secs": 1.0,
+  }
+
+
+def _earlier(workdir, key):
+  return results.earlier(str(workdir), key)
+
+
 def test_the_history_keeps_every_result(tmp_path):
   for number in range(3):
-    results.write({"key": f"k{number % 2}", "number": number}, str(tmp_path))
-  assert results.earlier(str(tmp_path), "k0")["number"] == 2
-  assert results.earlier(str(tmp_path), "k1")["number"] == 1
-  assert results.earlier(str(tmp_path), "k2") is None
-  with (tmp_path / "results.jsonl").open("a") as file:
-    file.write('{"key": "k1", "num')
-  assert results.earlier(str(tmp_path), "k1")["number"] == 1
+    results.write(_result(f"k{number % 2}", number / 4), str(tmp_path))
+  assert _earlier(tmp_path, "k0") == _result("k0", 0.5)
+  assert _earlier(tmp_path, "k1") == _result("k1", 0.25)
+  assert _earlier(tmp_path, "k2") is None
+  assert _earlier(tmp_path / "none", "k0") is None
+
+
+@pytest.mark.parametrize(
+  "line",
+  [
+    b'{"key": "k1", "num',
+    b'{"key": "k1", "scores": {}}',
+    b'{"key": "k1"}{"key": "k1"}',
+    b"[1]",
+    b"\0\0\0",
+    b"\xff\xfe",
+  ],
+)
+def test_a_damaged_history_keeps_its_good_lines(tmp_path, line):
+  results.write(_result("k1", 0.25), str(tmp_path))
+  with (tmp_path / "results.jsonl").open("ab") as file:
+    file.write(line)
+  assert _earlier(tmp_path, "k1") == _result("k1", 0.25)
+  results.write(_result("k2", 0.75), str(tmp_path))
+  assert _earlier(tmp_path, "k1") == _result("k1", 0.25)
+  assert _earlier(tmp_path, "k2") == _result("k2", 0.75)
+
+
+@pytest.mark.parametrize(
+  "changes",
+  [
+    {"scores": {}},
+    {"scores": {"top1": float("nan")}},
+    {"scores": {"top1": "high"}},
+    {"scores": None},
+    {"sizes": 3},
+    {"encoder": "run"},
+    {"wall_secs": None},
+    {"metric": 1},
+  ],
+)
+def test_a_result_with_wrong_keys_is_none(tmp_path, changes):
+  results.write({**_result("k1", 0.5), **changes}, str(tmp_path))
+  assert _earlier(tmp_path, "k1") is None

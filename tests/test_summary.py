@@ -65,6 +65,31 @@ def test_earlier_results_are_those_of_the_same_config(finished):
   assert summary.earlier(config, str(workdir / "none")) is None
 
 
+@pytest.mark.parametrize(
+  "changes",
+  [
+    {"scores": [1]},
+    {"scores": {"BYOL": 3}},
+    {"scores": {"BYOL": {"knn_top1": "high"}}},
+    {"scores": {**ROWS, "other": {}}},
+    {"checkpoint": ""},
+  ],
+)
+def test_a_summary_with_wrong_keys_is_none(finished, tmp_path, changes):
+  config, _, results = finished
+  path = tmp_path / "summary.json"
+  path.write_text(json.dumps(results))
+  assert summary.earlier(config, str(tmp_path)) == results
+  path.write_text(json.dumps({**results, **changes}))
+  assert summary.earlier(config, str(tmp_path)) is None
+
+
+@pytest.mark.parametrize("text", ["", '{"scores": {"BY', "[]", "null", "\0\0"])
+def test_a_damaged_summary_is_none(finished, tmp_path, text):
+  (tmp_path / "summary.json").write_text(text)
+  assert summary.earlier(finished[0], str(tmp_path)) is None
+
+
 def test_report_prints_the_table_and_the_places(tmp_path, capsys):
   results = {"scores": ROWS, "checkpoint": "run/checkpoints"}
   summary.report(results, str(tmp_path))

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ml_collections
 from etils import epath
 
-from byol_jax import encoders, parallel, records
+from byol_jax import encoders, intact, parallel
 
 _FILE, _HISTORY = "results.json", "results.jsonl"
 # Settings that change how fast a result comes, not which.
@@ -44,13 +45,13 @@ def plain(config: ml_collections.ConfigDict) -> dict[str, Any]:
 
 
 def earlier(workdir: str, result_key: str) -> dict[str, Any] | None:
-  """The newest result with this key in a workdir's history, if any."""
-  path = epath.Path(workdir) / _HISTORY
-  if not path.exists():
-    return None
-  lines = path.read_text().splitlines()
-  found = [json.loads(line) for line in lines if line.endswith("}")]
-  return next((r for r in reversed(found) if r["key"] == result_key), None)
+  """The newest result with this key in a workdir's history, if any.
+
+  A damaged one, which lacks what a report names, is none.
+  """
+  found = intact.objects(epath.Path(workdir) / _HISTORY)
+  same = (r for r in reversed(found) if r.get("key") == result_key)
+  return next(filter(_is_whole, same), None)
 
 
 def write(result: Mapping[str, Any], workdir: str) -> None:
@@ -62,14 +63,14 @@ def write(result: Mapping[str, Any], workdir: str) -> None:
     return
   folder = epath.Path(workdir)
   folder.mkdir(parents=True, exist_ok=True)
-  records.append(json.dumps(result) + "\n", folder / _HISTORY)
-  records.write_whole(json.dumps(result, indent=2) + "\n", folder / _FILE)
+  intact.append(json.dumps(result) + "\n", folder / _HISTORY)
+  intact.write_whole(json.dumps(result, indent=2) + "\n", folder / _FILE)
 
 
 def restore(result: Mapping[str, Any], workdir: str) -> None:
   """Makes an earlier result that of `results.json` again."""
   path = epath.Path(workdir) / _FILE
-  records.write_whole(json.dumps(result, indent=2) + "\n", path)
+  intact.write_whole(json.dumps(result, indent=2) + "\n", path)
 
 
 def line(result: Mapping[str, Any]) -> str:
@@ -106,6 +107,14 @@ def metric(config: ml_collections.ConfigDict) -> str:
 def headline(result: Mapping[str, Any]) -> float:
   """The score that a result is known by, a share in [0, 1]."""
   return result["scores"][result["metric"]]
+
+
+def _is_whole(result: Mapping[str, Any]) -> bool:
+  """Whether a result has all that `line` and `headline` need."""
+  try:
+    return bool(line(result)) and math.isfinite(headline(result))
+  except (LookupError, TypeError, ValueError, AttributeError):
+    return False
 
 
 def _shown(result: Mapping[str, Any]) -> Mapping[str, float]:

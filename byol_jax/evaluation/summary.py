@@ -9,7 +9,7 @@ import jax
 import ml_collections
 from etils import epath
 
-from byol_jax import checkpoint, inputs, metrics, parallel, records
+from byol_jax import checkpoint, inputs, intact, metrics, parallel
 from byol_jax.data import sources
 from byol_jax.evaluation import features, online, probe
 from byol_jax.types import Variables
@@ -77,19 +77,19 @@ def finish(
     "device": f"{parallel.num_devices()} x {jax.devices()[0].device_kind}",
   }
   if parallel.host() == 0:
-    records.write_whole(json.dumps(results, indent=2), _path(workdir))
+    intact.write_whole(json.dumps(results, indent=2), _path(workdir))
   return results
 
 
 def earlier(
   config: ml_collections.ConfigDict, workdir: str
 ) -> dict[str, Any] | None:
-  """What `finish` found in an earlier run of the same config, if anything."""
-  path = _path(workdir)
-  if not path.exists():
-    return None
-  results = json.loads(path.read_text())
-  return results if results.get("config") == _plain(config) else None
+  """What `finish` found in an earlier run of the same config, if anything.
+
+  A damaged summary, which lacks what a report names, is none.
+  """
+  results = intact.read(_path(workdir))
+  return results if _is_whole(results, _plain(config)) else None
 
 
 def report(results: Mapping[str, Any], workdir: str) -> None:
@@ -99,6 +99,16 @@ def report(results: Mapping[str, Any], workdir: str) -> None:
       print(table(results["scores"]))
     print(f"Checkpoint: {results['checkpoint']}")
     print(f"Summary: {_path(workdir)}")
+
+
+def _is_whole(results: Any, config: Mapping[str, Any]) -> bool:
+  """Whether a summary is of this config and has all that `report` needs."""
+  try:
+    if results["config"] != config or not results["checkpoint"]:
+      return False
+    return not results["scores"] or bool(table(results["scores"]))
+  except (LookupError, TypeError, ValueError, AttributeError, StopIteration):
+    return False
 
 
 def _row(config, data, encode, variables) -> dict[str, float]:

@@ -2,12 +2,20 @@
 
 import itertools
 import json
+import math
 from typing import Any, NamedTuple
 
 import ml_collections
 from etils import epath
 
-from byol_jax import checkpoint, classify, labelled, parallel, records
+from byol_jax import (
+  checkpoint,
+  classify,
+  intact,
+  labelled,
+  parallel,
+  records,
+)
 from byol_jax.data import sources
 from byol_jax.evaluation import classifier, recipe, subject
 from byol_jax.evaluation.feed import Split, Trainer
@@ -129,8 +137,9 @@ def _valid_scores(
   """Each head's score on the validation part; -1 for what diverged."""
   place = _place(folder, point)
   done = place / "valid.json"
-  if parallel.everywhere(done.exists())[0]:
-    return json.loads(done.read_text())
+  scores = intact.read(done)
+  if parallel.everywhere(_are_scores(scores, point)).all():
+    return scores
   active = parallel.host() == 0
   train, valid = splits
   records.say(f"Training {place.name}.", active)
@@ -145,8 +154,15 @@ def _valid_scores(
     scores = [row[metric] for row in rows]
   if active:
     place.mkdir(parents=True, exist_ok=True)
-    records.write_whole(json.dumps(scores), done)
+    intact.write_whole(json.dumps(scores), done)
   return scores
+
+
+def _are_scores(found: Any, point: recipe.Point) -> bool:
+  """Whether a file has one finite number for each head of a point."""
+  if not isinstance(found, list) or len(found) != len(point.learning_rates):
+    return False
+  return all(type(score) is float and math.isfinite(score) for score in found)
 
 
 def _refit(
