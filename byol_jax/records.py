@@ -4,14 +4,15 @@ import contextlib
 import json
 import logging
 import math
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-import tensorboardX
 import tqdm
 from etils import epath
+
+from byol_jax import events, intact
 
 # Beyond these, the lines in a log file hide more than they tell.
 _SECS_BETWEEN_LINES = 30.0
@@ -67,18 +68,19 @@ class Recorder:
         packages gcsfs and google-cloud-storage.
       first_step: the restored step, 0 in a new run.
       active: False on all hosts but one; they write nothing.
+
+    Raises:
+      OSError: they cannot be written, said in one sentence.
     """
     self.path = epath.Path(workdir) / "metrics.jsonl"
     self._events = None
     if active:
-      self.path.parent.mkdir(parents=True, exist_ok=True)
-      _drop_after(first_step, self.path)
-      self._events = tensorboardX.SummaryWriter(
-        os.path.join(workdir, "tensorboard"),
-        purge_step=first_step + 1,
-        # Files are named after the second in which they were made.
-        filename_suffix=f".from_step_{first_step}",
-      )
+      folder = epath.Path(workdir) / "tensorboard"
+      with intact.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+      lines = _drop_after(first_step, self.path)
+      with intact.writing(folder):
+        self._events = events.Events(folder, first_step, lines)
 
   def __enter__(self) -> "Recorder":
     return self
@@ -92,17 +94,25 @@ class Recorder:
     Args:
       step: number of updates behind the numbers.
       metrics: names and Python numbers.
+
+    Raises:
+      OSError: it cannot be written; earlier lines are whole.
     """
     if self._events is None:
       return
-    append(json.dumps({"step": step, **metrics}) + "\n", self.path)
-    for name, value in metrics.items():
-      self._events.add_scalar(name, value, global_step=step)
+    intact.append(json.dumps({"step": step, **metrics}) + "\n", self.path)
+    with intact.writing(self.path.parent / "tensorboard"):
+      self._events.write(step, metrics)
 
   def close(self) -> None:
-    """Writes out the last events."""
+    """Writes out the last events.
+
+    Raises:
+      OSError: they cannot be written.
+    """
     if self._events is not None:
-      self._events.close()
+      with intact.writing(self.path.parent / "tensorboard"):
+        self._events.close()
 
 
 class Progress:
@@ -196,33 +206,14 @@ class Progress:
     return waited and (moved or self._shown_secs == -math.inf)
 
 
-def write_whole(text: str, path: epath.PathLike) -> None:
-  """Writes a file that is there whole, or not at all."""
-  path = epath.Path(path)
-  draft = path.parent / f"{path.name}.tmp"
-  draft.write_text(text)
-  draft.replace(path)
-
-
-def append(text: str, path: epath.Path) -> None:
-  """Adds to a file, or begins it; one in a bucket is written anew."""
-  if "://" in str(path):
-    path.write_text((path.read_text() if path.exists() else "") + text)
-  else:
-    with path.open("a") as file:
-      file.write(text)
-
-
-def _drop_after(step: int, path: epath.Path) -> None:
+def _drop_after(step: int, path: epath.Path) -> list[dict[str, Any]]:
   """Rewrites JSON lines without later steps and without a broken line."""
-  if path.exists():
-    lines = path.read_bytes().decode(errors="replace").splitlines(True)
-    kept = [line for line in lines if _is_up_to(step, line)]
-    write_whole("".join(kept), path)
+  kept = [x for x in intact.objects(path) if _is_up_to(step, x.get("step"))]
+  text = "".join(json.dumps(line) + "\n" for line in kept)
+  if path.exists() and path.read_bytes() != text.encode():
+    intact.write_whole(text, path)
+  return kept
 
 
-def _is_up_to(step: int, line: str) -> bool:
-  try:
-    return line.endswith("\n") and json.loads(line)["step"] <= step
-  except (ValueError, KeyError, TypeError):
-    return False  # Half a line, from a process that was killed.
+def _is_up_to(last: int, step: Any) -> bool:
+  return type(step) is int and step <= last

@@ -2,6 +2,7 @@ import json
 import logging
 import os
 
+import full_disk
 import pytest
 from tensorboard.backend.event_processing import event_accumulator
 
@@ -72,6 +73,65 @@ def test_half_written_line_is_dropped(tmp_path, half):
     file.write(half)
   _write(tmp_path, 20, [30])
   assert [line["step"] for line in _lines(tmp_path)] == [10, 30]
+
+
+@pytest.mark.parametrize(
+  "line", ['{"step": "3"}', "{}", "[4]", "\0\0", '{"ste']
+)
+def test_damaged_lines_anywhere_do_no_harm(tmp_path, line):
+  _write(tmp_path, 0, [1, 2])
+  path = tmp_path / "metrics.jsonl"
+  path.write_text(path.read_text().replace("\n", f"\n{line}\n"))
+  _write(tmp_path, 2, [3])
+  assert [line["step"] for line in _lines(tmp_path)] == [1, 2, 3]
+
+
+def test_a_restart_leaves_earlier_lines_as_they_were(tmp_path):
+  with records.Recorder(str(tmp_path), 0) as recorder:
+    recorder.write(1, {"loss": 0.1 + 0.2, "rank": float("nan")})
+  before = (tmp_path / "metrics.jsonl").read_bytes()
+  records.Recorder(str(tmp_path), 1).close()
+  assert (tmp_path / "metrics.jsonl").read_bytes() == before != b""
+
+
+def test_hundreds_of_restarts_leave_few_event_files(tmp_path):
+  for step in range(100):
+    _write(tmp_path, step, [step + 1])
+  files = list((tmp_path / "tensorboard").iterdir())
+  assert 1 < len(files) <= 20
+  assert all("tfevents" in file.name for file in files)
+  assert [line["step"] for line in _lines(tmp_path)] == [*range(1, 101)]
+  scalars = _events(tmp_path).Scalars("loss")
+  assert [(x.step, x.value) for x in scalars] == [
+    (step, step / 4) for step in range(1, 101)
+  ]
+
+
+def test_events_are_joined_without_what_was_dropped(tmp_path):
+  for _ in range(21):
+    _write(tmp_path, 0, [1, 2])
+  _write(tmp_path, 1, [2, 3])
+  assert [x.step for x in _events(tmp_path).Scalars("loss")] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("full", ["metrics.jsonl", "tensorboard"])
+def test_a_full_disk_is_said_in_one_sentence(tmp_path, full, monkeypatch):
+  _write(tmp_path, 0, [1])
+  before = (tmp_path / "metrics.jsonl").read_bytes()
+  if full == "tensorboard":
+    monkeypatch.setattr(records.intact, "append", lambda text, path: None)
+  with (
+    pytest.raises(
+      OSError, match=f"^{tmp_path}/{full} cannot be written .*kept"
+    ),
+    records.Recorder(str(tmp_path), 1) as recorder,
+    full_disk.after(len(before) + 5),
+  ):
+    recorder.write(2, {"loss": 0.25})
+  assert (tmp_path / "metrics.jsonl").read_bytes().startswith(before)
+  monkeypatch.undo()
+  _write(tmp_path, 1, [2])
+  assert [line["step"] for line in _lines(tmp_path)] == [1, 2]
 
 
 def test_inactive_recorder_writes_nothing(tmp_path):
@@ -149,14 +209,6 @@ def test_log_plainly_shows_each_warning_once_and_no_notice(capsys):
   finally:
     logging.root.handlers[:], logging.root.level = before
   assert capsys.readouterr().err == "8 pictures are left\n"
-
-
-def test_write_whole_leaves_one_whole_file(tmp_path):
-  path = tmp_path / "summary.json"
-  for text in ("first", "second"):
-    records.write_whole(text, path)
-  assert path.read_text() == "second"
-  assert os.listdir(tmp_path) == ["summary.json"]
 
 
 def test_say_prints_a_line_of_its_own(capsys):

@@ -1,0 +1,127 @@
+"""TensorBoard's event files, of which a run has few however often it began.
+
+Written by the caller's thread: tensorboardX has one of its own, which dies on
+a full disk and leaves the training waiting for ever.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from etils import epath
+from tensorboardX import record_writer
+from tensorboardX.proto import event_pb2, summary_pb2
+
+# TensorBoard finds a file by this part of its name.
+_MARK = "tfevents"
+# A restart adds a file; beyond so many they become one.
+_MAX_FILES = 20
+# A bucket gets the whole file at each flush.
+_SECS_BETWEEN_FLUSHES = 120.0
+
+
+class Events:
+  """An event file. A context manager's `close` writes out the rest."""
+
+  def __init__(
+    self,
+    folder: epath.PathLike,
+    first_step: int,
+    lines: Iterable[Mapping[str, Any]],
+  ):
+    """Opens a new file in a folder.
+
+    Too many files become one that has `lines`, all dated now: TensorBoard
+    draws them over the steps as before, not over the hours.
+
+    Args:
+      folder: made if it is missing.
+      first_step: the restored step; TensorBoard forgets what came later.
+      lines: all that was recorded up to there: "step" and numbers by name.
+
+    Raises:
+      OSError: the folder cannot be written.
+    """
+    folder = epath.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    old = [path for path in folder.iterdir() if _MARK in path.name]
+    if len(old) >= _MAX_FILES:
+      _join(folder, old, lines)
+    self._writer = _begin(_new(folder, first_step), first_step + 1)
+    self._flushed_secs = time.monotonic() - _SECS_BETWEEN_FLUSHES
+
+  def write(self, step: int, metrics: Mapping[str, float]) -> None:
+    """Adds numbers, which TensorBoard sees after two minutes at the latest.
+
+    Args:
+      step: number of updates behind the numbers.
+      metrics: names and Python numbers.
+
+    Raises:
+      OSError: the file cannot be written.
+    """
+    _add(self._writer, step, metrics)
+    if time.monotonic() - self._flushed_secs >= _SECS_BETWEEN_FLUSHES:
+      self._writer.flush()
+      self._flushed_secs = time.monotonic()
+
+  def close(self) -> None:
+    """Writes out the rest.
+
+    Raises:
+      OSError: the file cannot be written.
+    """
+    self._writer.close()
+
+
+def _join(
+  folder: epath.Path,
+  old: Iterable[epath.Path],
+  lines: Iterable[Mapping[str, Any]],
+) -> None:
+  """Puts one file with everything in the place of many."""
+  draft = folder / "joined.tmp"
+  try:
+    writer = _begin(draft, 0)
+    try:
+      for line in lines:
+        _add(writer, line["step"], line)
+    finally:
+      writer.close()
+    # Whoever is killed here leaves numbers twice, which is better than never.
+    draft.replace(_new(folder, 0))
+  finally:
+    draft.unlink(missing_ok=True)
+  for path in old:
+    path.unlink()
+
+
+def _new(folder: epath.Path, first_step: int) -> epath.Path:
+  """A name that no earlier file has, and that is sorted after theirs."""
+  name = f"events.out.{_MARK}.{time.time_ns()}.from_step_{first_step}"
+  return folder / name
+
+
+def _begin(path: epath.Path, purge_step: int) -> record_writer.RecordWriter:
+  """A file whose head drops the earlier files' events from a step on."""
+  writer = record_writer.RecordWriter(str(path))
+  start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+  _put(writer, file_version="brain.Event:2")
+  _put(writer, step=purge_step, session_log=start)
+  return writer
+
+
+def _add(
+  writer: record_writer.RecordWriter, step: int, metrics: Mapping[str, Any]
+) -> None:
+  values = [
+    summary_pb2.Summary.Value(tag=name, simple_value=value)
+    for name, value in metrics.items()
+    if name != "step" and isinstance(value, (int, float))
+  ]
+  _put(writer, step=step, summary=summary_pb2.Summary(value=values))
+
+
+def _put(writer: record_writer.RecordWriter, **fields: Any) -> None:
+  event = event_pb2.Event(wall_time=time.time(), **fields)
+  writer.write(event.SerializeToString())
