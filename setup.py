@@ -29,6 +29,7 @@ setuptools.setup(
     "tensorboardX>=2.6.5",  # Events without importing TensorFlow.
     "tensorflow>=2.21",
     "tensorflow-datasets>=4.9.10",
+    "tensorstore>=0.1.86",  # Comes with Orbax.
     "threadpoolctl>=3.6",  # Comes with scikit-learn.
     "tqdm>=4.70",
   ],

@@ -5,28 +5,59 @@ text of the config and the package versions that made them. A step counts only
 once it is whole: what a killed process has begun is ignored, then removed.
 """
 
-import json
+import itertools
+import logging
 import os
 import platform
-from collections.abc import Mapping
+import re
+import zlib
+from collections.abc import Iterable, Mapping
 from importlib import metadata
-from typing import Any
+from typing import Any, NamedTuple
 
 import chex
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+import tensorstore
 from etils import epath
+
+from byol_jax import manifest, parallel
 
 # Where a workdir keeps its checkpoints.
 FOLDER = "checkpoints"
 _PACKAGES = ("jax", "jaxlib", "dm-haiku", "optax", "numpy", "orbax-checkpoint")
 # Differences that one message names; more help nobody.
 _MAX_NAMED = 5
+# Characters of a library's reason.
+_MAX_REASON = 160
+# All that Orbax and TensorStore were seen to raise where bytes of a checkpoint
+# were changed, cut off or missing; JSON and UTF-8 errors are ValueErrors.
+_UNREADABLE = (OSError, ValueError, KeyError, AttributeError, TypeError)
 
 
 class CheckpointError(ValueError):
   """A checkpoint that does not fit, said in one sentence."""
+
+
+class _DamagedError(Exception):
+  """A checkpoint that cannot be read; the message is the reason."""
+
+
+class Found(NamedTuple):
+  """A checkpoint that was read.
+
+  Attributes:
+    step: number of updates behind the state.
+    state: as it was saved, of NumPy arrays.
+    pending: what was saved with it, None where nothing was.
+    changes: "key old -> new" for each setting that differs by now.
+  """
+
+  step: int
+  state: Any
+  pending: Any
+  changes: list[str]
 
 
 def open_manager(folder: str, keep: int) -> ocp.CheckpointManager:
@@ -56,6 +87,7 @@ def save(
   step: int,
   tree: chex.ArrayTree,
   config_json: str,
+  pending: Mapping[str, Any] | None = None,
 ) -> None:
   """Copies a state in memory and writes it in the background.
 
@@ -68,12 +100,54 @@ def save(
     step: number of updates behind the state.
     tree: NumPy arrays, one replica.
     config_json: the config that made them.
+    pending: what the run has begun and not finished, as JSON can say it; comes
+      back as `Found.pending`.
   """
-  origin = {"config": json.loads(config_json), "versions": versions()}
+  described = manifest.make(tree, config_json, versions(), pending)
   items = ocp.args.Composite(
-    state=ocp.args.StandardSave(tree), config=ocp.args.JsonSave(origin)
+    state=ocp.args.StandardSave(tree), config=ocp.args.JsonSave(described)
   )
   manager.save(step, args=items)
+
+
+def restore_newest(
+  manager: ocp.CheckpointManager, like: chex.ArrayTree, config_json: str
+) -> Found | None:
+  """Reads the newest checkpoint that every host can read.
+
+  What is damaged is named, passed over, and renamed once an earlier one was
+  read, so that its step can be saved again. Every host must call this.
+
+  Args:
+    manager: from `open_manager`.
+    like: a tree of the same structure, for example from `jax.eval_shape`.
+    config_json: the present config.
+
+  Returns:
+    What was found, None in a folder without checkpoints.
+
+  Raises:
+    CheckpointError: the hosts see different folders; no checkpoint can be
+      read; or the newest that can belongs to another network.
+  """
+  reasons = {}
+  for step in reversed(_common_steps(manager)):
+    try:
+      found, error = _found(manager.directory, step, like, config_json), None
+    except (_DamagedError, CheckpointError) as caught:
+      found, error = None, caught
+    if _all_agree_on(error):
+      _set_aside(manager, reasons)
+      return found
+    reasons[step] = str(error or "another host cannot read it")
+    if parallel.host() == 0:
+      logging.warning(
+        "Checkpoint %s in %s is damaged (%s): passing over it.",
+        *(step, manager.directory, reasons[step]),
+      )
+  if reasons:
+    raise CheckpointError(_nothing_left(manager.directory, reasons))
+  return None
 
 
 def latest(manager: ocp.CheckpointManager) -> int | None:
@@ -97,15 +171,8 @@ def restore(
   Raises:
     CheckpointError: the checkpoint has other keys, shapes or types.
   """
-  place = f"Checkpoint {step} in {manager.directory}"
-  saved = _leaves(manager.item_metadata(step)["state"].tree)
-  _check_same(saved, _leaves(like), place)
-  items = ocp.args.Composite(state=ocp.args.StandardRestore())
-  found = _by_path(manager.restore(step, args=items)["state"])
-  # By path: Orbax refuses an empty part that older programs did not have.
-  return jax.tree.unflatten(
-    jax.tree.structure(like), [np.asarray(found[x]) for x in _by_path(like)]
-  )
+  tree, _ = _read(manager.directory / str(step))
+  return _fitted(tree, like, f"Checkpoint {step} in {manager.directory}")
 
 
 def changes(
@@ -123,12 +190,7 @@ def changes(
   """
   items = ocp.args.Composite(config=ocp.args.JsonRestore())
   origin = manager.restore(step, args=items)["config"]
-  old, new = _settings(origin["config"]), _settings(json.loads(config_json))
-  return [
-    f"{key} {old.get(key)} -> {new.get(key)}"
-    for key in sorted(set(old) | set(new))
-    if old.get(key) != new.get(key)
-  ]
+  return manifest.changes(origin, config_json)
 
 
 def wait(manager: ocp.CheckpointManager) -> None:
@@ -198,55 +260,162 @@ def _absolute(path: epath.PathLike) -> epath.Path:
   return epath.Path(path if inside else os.path.abspath(path))
 
 
-def _settings(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-  """Values by dotted key."""
-  found = {}
-  for key, value in config.items():
-    if isinstance(value, Mapping):
-      found.update(_settings(value, f"{prefix}{key}."))
-    else:
-      found[f"{prefix}{key}"] = value
-  return found
-
-
 def versions() -> dict[str, str]:
   """Versions of Python and of the packages that results depend on."""
   found = {package: metadata.version(package) for package in _PACKAGES}
   return {"python": platform.python_version(), **found}
 
 
-def _leaves(tree: chex.ArrayTree) -> dict[str, str]:
-  """Type and shape by path: fields, keys and places joined by slashes."""
-  return {
-    path: f"{np.dtype(x.dtype).name}{list(x.shape)}"
-    for path, x in _by_path(tree).items()
-  }
+def _common_steps(manager: ocp.CheckpointManager) -> list[int]:
+  """The steps in a folder, which all hosts must see alike."""
+  steps = sorted(manager.all_steps())
+  newest = parallel.everywhere(steps[-1] if steps else -1).tolist()
+  # One number for each host's list, of 31 bits.
+  lists = parallel.everywhere(zlib.crc32(str(steps).encode()) >> 1)
+  if len(set(lists.tolist())) > 1:
+    raise CheckpointError(
+      f"The hosts see different checkpoints in {manager.directory} (steps"
+      f" {newest}, -1 for none): --workdir must be one that all share."
+    )
+  return steps
 
 
-def _by_path(tree: chex.ArrayTree) -> dict[str, Any]:
-  """Leaves by path, in the tree's order."""
-  pairs, _ = jax.tree.flatten_with_path(tree)
-  return {
-    jax.tree_util.keystr(path, simple=True, separator="/"): leaf
-    for path, leaf in pairs
-  }
+def _found(
+  folder: epath.Path, step: int, like: chex.ArrayTree, config_json: str
+) -> Found:
+  tree, described = _read(folder / str(step))
+  return Found(
+    step=step,
+    state=_fitted(tree, like, f"Checkpoint {step} in {folder}"),
+    pending=described.get("pending"),
+    changes=manifest.changes(described, config_json),
+  )
 
 
-def _check_same(
-  saved: Mapping[str, str], wanted: Mapping[str, str], place: str
-) -> None:
-  lacking, extra = set(wanted) - set(saved), set(saved) - set(wanted)
-  differences = [f"it lacks {key}" for key in sorted(lacking)]
-  differences += [f"it has {key}, unknown here" for key in sorted(extra)]
-  differences += [
-    f"{key} is {saved[key]} there and {leaf} here"
-    for key, leaf in sorted(wanted.items())
-    if saved.get(key, leaf) != leaf
-  ]
-  if differences:
-    named = "; ".join(differences[:_MAX_NAMED])
-    more = len(differences) - _MAX_NAMED
+def _read(folder: epath.Path) -> tuple[dict[str, Any], dict[str, Any]]:
+  """A step's state, as nested dicts, and its manifest, both whole.
+
+  By this host alone: a manager's `restore` waits for the other hosts, for ever
+  where one of them fails.
+  """
+  described = _attempt(
+    ocp.JsonCheckpointHandler(), folder / "config", ocp.args.JsonRestore()
+  )
+  _probe(folder / "state")
+  tree = _attempt(
+    ocp.StandardCheckpointHandler(),
+    folder / "state",
+    ocp.args.StandardRestore(),
+  )
+  if not isinstance(described, dict) or "config" not in described:
+    raise _DamagedError("config/metadata holds no config")
+  flaw = manifest.flaw(described, tree)
+  if flaw:
+    raise _DamagedError(flaw)
+  return tree, described
+
+
+def _probe(folder: epath.Path) -> None:
+  """Reads each array of a state, one after the other.
+
+  Orbax reads them side by side: where one fails, the others find its event loop
+  closed, and each prints a traceback.
+  """
+  if "://" in str(folder):
+    return  # Twice over a network is too slow.
+  base = {"driver": "file", "path": f"{folder}/"}
+  store = {"driver": "ocdbt", "base": base}
+  try:
+    for key in tensorstore.KvStore.open(store).result().list().result():
+      name, _, file = key.decode().rpartition("/")
+      if file == ".zarray":
+        spec = {"driver": "zarr", "kvstore": {**store, "path": f"{name}/"}}
+        tensorstore.open(spec).result().read().result()
+  except _UNREADABLE as error:
+    raise _damaged(folder.name, error) from error
+
+
+def _attempt(
+  handler: ocp.CheckpointHandler,
+  folder: epath.Path,
+  args: ocp.args.CheckpointArgs,
+) -> Any:
+  """Reads one part of a step, whatever its bytes are."""
+  try:
+    return handler.restore(folder, args=args)
+  except _UNREADABLE as error:
+    raise _damaged(folder.name, error) from error
+  finally:
+    handler.close()
+
+
+def _damaged(part: str, error: Exception) -> _DamagedError:
+  reason = str(error).strip().partition("\n")[0]
+  # TensorStore's status comes first; its account of itself is long.
+  reason = re.sub(r" \[.*|Error opening .* driver: ", "", reason)
+  return _DamagedError(
+    f"{part} cannot be read: {type(error).__name__}: {reason[:_MAX_REASON]}"
+  )
+
+
+def _all_agree_on(error: Exception | None) -> bool:
+  """Whether every host read a step; raises where one of them refuses it."""
+  refused = isinstance(error, CheckpointError)
+  verdict = parallel.everywhere(2 if refused else int(error is not None)).max()
+  if refused:
+    raise error
+  if verdict == 2:
+    raise CheckpointError("Another host refuses the checkpoint.")
+  return verdict == 0
+
+
+def _set_aside(manager: ocp.CheckpointManager, steps: Iterable[int]) -> None:
+  """Renames damaged steps: Orbax saves only what is after its newest."""
+  if not steps:
+    return
+  if parallel.host() == 0:
+    for step in steps:
+      _rename(manager.directory / str(step))
+  parallel.everywhere(0)  # All wait for the new names.
+  manager.reload()
+
+
+def _rename(folder: epath.Path) -> None:
+  """To a name that is free; nothing is ever deleted."""
+  names = itertools.chain([""], (f".{x}" for x in itertools.count(2)))
+  places = (folder.parent / f"{folder.name}.damaged{x}" for x in names)
+  place = next(place for place in places if not place.exists())
+  try:
+    folder.rename(place)
+  except OSError as error:
+    raise CheckpointError(
+      f"The damaged checkpoint {folder} cannot be renamed: {error.strerror}."
+    ) from error
+
+
+def _nothing_left(folder: epath.Path, reasons: Mapping[int, str]) -> str:
+  """Steps without one that can be read: no new run, that would hide it."""
+  newest = max(reasons)
+  return (
+    f"No checkpoint in {folder} can be read (steps {sorted(reasons)};"
+    f" {newest}: {reasons[newest]}): mend the storage, or begin anew with"
+    " another --workdir."
+  )
+
+
+def _fitted(saved: Any, like: chex.ArrayTree, place: str) -> chex.ArrayTree:
+  """The saved leaves in the structure of `like`."""
+  found = manifest.differences(saved, like)
+  if found:
+    more = len(found) - _MAX_NAMED
     rest = f"; and {more} more differences" if more > 0 else ""
     raise CheckpointError(
-      f"{place} belongs to another network or optimizer: {named}{rest}."
+      f"{place} belongs to another network or optimizer:"
+      f" {'; '.join(found[:_MAX_NAMED])}{rest}."
     )
+  # By path: Orbax refuses an empty part that older programs did not have.
+  leaves = manifest.by_path(saved)
+  return jax.tree.unflatten(
+    jax.tree.structure(like),
+    [np.asarray(leaves[path]) for path in manifest.by_path(like)],
+  )
