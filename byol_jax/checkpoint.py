@@ -11,7 +11,7 @@ import os
 import platform
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from typing import Any, NamedTuple
 
@@ -284,9 +284,16 @@ def _found(
   folder: epath.Path, step: int, like: chex.ArrayTree, config_json: str
 ) -> Found:
   tree, described = _read(folder / str(step))
+  place = f"Checkpoint {step} in {folder}"
+  conflicts = manifest.conflicts(described, config_json)
+  if conflicts:
+    raise CheckpointError(
+      f"{place} belongs to another run: {_first(conflicts)}; go on with those"
+      " settings, or begin with another --workdir."
+    )
   return Found(
     step=step,
-    state=_fitted(tree, like, f"Checkpoint {step} in {folder}"),
+    state=_fitted(tree, like, place),
     pending=described.get("pending"),
     changes=manifest.changes(described, config_json),
   )
@@ -407,11 +414,8 @@ def _fitted(saved: Any, like: chex.ArrayTree, place: str) -> chex.ArrayTree:
   """The saved leaves in the structure of `like`."""
   found = manifest.differences(saved, like)
   if found:
-    more = len(found) - _MAX_NAMED
-    rest = f"; and {more} more differences" if more > 0 else ""
     raise CheckpointError(
-      f"{place} belongs to another network or optimizer:"
-      f" {'; '.join(found[:_MAX_NAMED])}{rest}."
+      f"{place} belongs to another network or optimizer: {_first(found)}."
     )
   # By path: Orbax refuses an empty part that older programs did not have.
   leaves = manifest.by_path(saved)
@@ -419,3 +423,10 @@ def _fitted(saved: Any, like: chex.ArrayTree, place: str) -> chex.ArrayTree:
     jax.tree.structure(like),
     [np.asarray(leaves[path]) for path in manifest.by_path(like)],
   )
+
+
+def _first(differences: Sequence[str]) -> str:
+  """As many as one sentence bears."""
+  more = len(differences) - _MAX_NAMED
+  rest = f"; and {more} more differences" if more > 0 else ""
+  return "; ".join(differences[:_MAX_NAMED]) + rest

@@ -9,6 +9,11 @@ import chex
 import jax
 import numpy as np
 
+# Settings that say what a state is: of a key that ends with a dot, all below
+# it. Those of data, views, schedules, lengths, rates and periods may change
+# under way; "Continuing with changed settings" names them.
+_IDENTITY = ("network.", "objective.", "target.kind", "optimizer.name")
+
 
 def make(
   tree: chex.ArrayTree,
@@ -77,6 +82,25 @@ def changes(manifest: Mapping[str, Any], config_json: str) -> list[str]:
   ]
 
 
+def conflicts(manifest: Mapping[str, Any], config_json: str) -> list[str]:
+  """Says which settings make a state another network's or objective's.
+
+  Args:
+    manifest: from `make`.
+    config_json: the present config.
+
+  Returns:
+    One "key is old there and new here" for each that differs. What one of the
+    configs lacks is younger than the other, and no conflict.
+  """
+  old, new = _settings(manifest["config"]), _settings(json.loads(config_json))
+  return [
+    f"{key} is {json.dumps(old[key])} there and {json.dumps(new[key])} here"
+    for key in sorted(set(old) & set(new))
+    if old[key] != new[key] and _identifies(key)
+  ]
+
+
 def differences(saved: chex.ArrayTree, wanted: chex.ArrayTree) -> list[str]:
   """Says where two trees differ in paths, types and shapes of their leaves."""
   there, here = _types(saved), _types(wanted)
@@ -98,6 +122,13 @@ def by_path(tree: chex.ArrayTree) -> dict[str, Any]:
     jax.tree_util.keystr(path, simple=True, separator="/"): leaf
     for path, leaf in pairs
   }
+
+
+def _identifies(key: str) -> bool:
+  return any(
+    key.startswith(known) if known.endswith(".") else key == known
+    for known in _IDENTITY
+  )
 
 
 def _types(tree: chex.ArrayTree) -> dict[str, str]:

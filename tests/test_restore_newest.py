@@ -245,6 +245,60 @@ def test_a_step_of_another_network_is_no_damage(folder):
   assert sorted(os.listdir(folder)) == ["1", "2"]
 
 
+def _configs(**changes):
+  """A pretraining's settings, some of them changed; two underscores: a dot."""
+  settings = {
+    "network": {"encoder": "one_conv", "width_multiplier": 1, "hidden": [8]},
+    "objective": {"temperature": 0.1},
+    "target": {"kind": "moving_average", "base_decay": 0.99},
+    "optimizer": {"name": "lars", "base_learning_rate": 0.2},
+    "training": {"num_epochs": 100.0},
+  }
+  for key, value in changes.items():
+    part, name = key.split("__")
+    settings[part] = {**settings[part], name: value}
+  return json.dumps(settings)
+
+
+@pytest.mark.parametrize(
+  ("changes", "sentence"),
+  [
+    ({"network__width_multiplier": 2}, "network.width_multiplier is 1 there"),
+    (
+      {"network__hidden": [9], "objective__temperature": 1.0},
+      r"network.hidden is \[8\] there and \[9\] here; objective.temperature is"
+      r" 0.1 there and 1.0 here; go on with those settings, or .* --workdir\.$",
+    ),
+    (
+      {"target__kind": "online"},
+      'target.kind is "moving_average" there and "o',
+    ),
+    ({"optimizer__name": "sgd"}, 'optimizer.name is "lars" there and "sgd"'),
+  ],
+)
+def test_a_step_of_other_settings_is_refused(tmp_path, changes, sentence):
+  with checkpoint.open_manager(str(tmp_path), keep=10) as manager:
+    for step, config in ((1, _configs(**changes)), (2, _configs())):
+      checkpoint.save(manager, step, _state(step), config)
+  with pytest.raises(checkpoint.CheckpointError, match=sentence):
+    _restore(tmp_path, _configs(**changes))
+  assert sorted(os.listdir(tmp_path)) == ["1", "2"]
+
+
+def test_lengths_rates_and_new_keys_may_change(tmp_path):
+  with checkpoint.open_manager(str(tmp_path), keep=10) as manager:
+    checkpoint.save(manager, 1, _state(1), _configs())
+  changed = {
+    "training__num_epochs": 200.0,
+    "optimizer__base_learning_rate": 0.1,
+    "target__base_decay": 0.9,
+    "network__new": True,
+  }
+  found = _restore(tmp_path, _configs(**changed))
+  _assert_is(found, 1)
+  assert len(found.changes) == 4
+
+
 def test_a_checkpoint_without_checksums_is_read(folder):
   file = folder / "2" / "config" / "metadata"
   described = json.loads(file.read_text())
