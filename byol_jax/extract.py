@@ -8,6 +8,12 @@ python -m byol_jax.extract --encoder=runs/r50 --images=pictures \
 all devices of its machine.
 """
 
+import signal
+
+if __name__ == "__main__":
+  # The imports take seconds: Ctrl-C ends them without a traceback.
+  signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import re
 import sys
 import time
@@ -17,16 +23,13 @@ import numpy as np
 import tqdm
 from absl import app, flags
 
-from byol_jax import encoders, parallel, records
-from byol_jax import main as main_lib
+from byol_jax import encoders, exits, parallel, records, stopping
 from byol_jax.data import folder, sources
 from byol_jax.evaluation import export, features
 from byol_jax.networks import network
 
 _REQUIRED = {"encoder": "runs/cpu", "images": "pictures"}
 _SECS_BETWEEN_LINES = 30.0
-# What a shell gives for Ctrl-C.
-_STOPPED = 130
 
 
 def parse_flags(
@@ -48,12 +51,12 @@ def parse_flags(
   try:
     rest = values(argv)
   except flags.Error as error:
-    main_lib.refuse(str(error))
+    exits.refuse(str(error))
   if rest[1:]:
-    main_lib.refuse(f"{rest[1]!r} is not a flag; flags begin with --.")
+    exits.refuse(f"{rest[1]!r} is not a flag; flags begin with --.")
   for name, example in _REQUIRED.items():
     if not values[name].value:
-      main_lib.refuse(f"--{name} is missing, for example --{name}={example}.")
+      exits.refuse(f"--{name} is missing, for example --{name}={example}.")
   return rest
 
 
@@ -61,12 +64,13 @@ def main(argv: Sequence[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Opens encoder and pictures, then writes their features."""
   del argv
   records.log_plainly()
+  farewell = f"Stopped; {values.out} is not written."
+  stopping.install(farewell)
   try:
     _open_and_run(values)
-  except KeyboardInterrupt as error:
-    main_lib.release(error)
-    print(f"byol_jax: Stopped; {values.out} is not written.", file=sys.stderr)
-    sys.exit(_STOPPED)
+  except stopping.StoppedError as error:
+    exits.release(error)
+    exits.end(exits.STOPPED, farewell)
 
 
 def check(values: flags.FlagValues) -> None:
@@ -145,11 +149,13 @@ def _open_and_run(values: flags.FlagValues) -> None:
       values.images, values.prefix, values.labelled, values.corrupt
     )
   except ValueError as error:
-    main_lib.refuse(_in_flags(str(error)))
+    exits.refuse(_in_flags(str(error)))
   try:
     dim = run(values, encoder, source)
   except (ValueError, OSError) as error:
-    sys.exit(f"byol_jax: {' '.join(_in_flags(str(error)).split())}")
+    exits.end(exits.FAILED, _in_flags(str(error)))
+  finally:
+    stopping.let_go()
   print(f"Wrote {values.out}: {source.num_images} pictures, {dim} features.")
 
 
@@ -165,6 +171,7 @@ def _names(source: sources.EncodedSource, path: str) -> list[str]:
 
 def _shown(chunks: Iterator[np.ndarray], total: int) -> Iterator[np.ndarray]:
   """Passes chunks on and says how far they are: a bar, or lines in a log."""
+  stopping.hold()  # What is half written is to be removed.
   first = next(chunks)
   yield first
   # The first one was compiled.

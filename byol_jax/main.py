@@ -6,14 +6,16 @@
 a setting. The same command on the same workdir continues a run.
 """
 
+import signal
+
+if __name__ == "__main__":
+  # The imports take seconds: Ctrl-C ends them without a traceback.
+  signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import logging
 import os
 import pathlib
-import re
-import sys
-import traceback
 from collections.abc import Callable, Sequence
-from typing import NoReturn
 
 import ml_collections
 from absl import app, flags
@@ -21,32 +23,17 @@ from ml_collections.config_flags import config_flags
 
 from byol_jax import config as config_lib
 from byol_jax import (
+  command_line,
   describe,
   evaluate,
+  exits,
   inputs,
   parallel,
   pretrain,
   records,
-  schema,
+  stopping,
 )
 
-# Exit code of a wrong flag or setting: nothing was begun.
-_REFUSED = 2
-# The run cannot go on by itself; and what a shell gives for Ctrl-C.
-_FAILED, _STOPPED = 1, 130
-# A config is a program: what may go wrong while it is run or overridden.
-_CONFIG_ERRORS = (
-  flags.Error,
-  ImportError,
-  OSError,
-  SyntaxError,
-  AttributeError,
-  LookupError,
-  NameError,
-  TypeError,
-  ValueError,
-  ArithmeticError,
-)
 # Workdir of a job, and the job.
 _Job = tuple[str, Callable[[], object]]
 
@@ -70,16 +57,20 @@ def parse_flags(
     SystemExit: with code 2, after one line on the standard error.
   """
   try:
-    for key in _overridden(argv):
-      schema.check_key(key)
+    argv = values.read_flags_from_files(list(argv), force_gnu=False)
+    command_line.check_keys(argv)
     _define_config(values, argv)
     (define or _define_flags)(values)
-    rest = values(argv)
-  except _CONFIG_ERRORS as error:
-    refuse(_sentence(error))
-  if rest[1:]:
-    refuse(f"{rest[1]!r} is not a flag; flags begin with --.")
-  _check_config(values["config"])
+    rest = _parsed(values, argv)
+    if rest[1:]:
+      raise ValueError(f"{rest[1]!r} is not a flag; flags begin with --.")
+    _check_config(values["config"])
+  except command_line.FAILURES as error:
+    exits.refuse(command_line.sentence(error, argv))
+  except SystemExit as error:
+    if error.code == exits.FAILED:  # Of --help.
+      raise
+    exits.refuse(f"The config ends the program: {error.code}.")
   return rest
 
 
@@ -99,6 +90,7 @@ def main(argv: Sequence[str]) -> None:
     parallel.initialize(
       values.coordinator_address, values.num_processes, values.process_id
     )
+    stopping.install("Stopped before anything was begun.")
     if parallel.host():
       logging.disable(logging.WARNING)  # Host 0 says the same.
     config_lib.validate(values.config, parallel.num_devices())
@@ -108,18 +100,20 @@ def main(argv: Sequence[str]) -> None:
       prepare = _evaluation
     workdir, job = prepare(values, name)
   except ValueError as error:
-    refuse(str(error))
+    exits.refuse(str(error))
+  again = f"the same command continues from {workdir}."
+  stopping.install(f"Stopped; {again}")
   try:
     job()
   except evaluate.DataError as error:
-    release(error)
-    refuse(str(error))
+    exits.release(error)
+    exits.refuse(str(error))
   except (ValueError, OSError, FloatingPointError) as error:
-    release(error)
-    _end(_FAILED, str(error))
-  except KeyboardInterrupt as error:
-    release(error)
-    _end(_STOPPED, f"Stopped; the same command continues from {workdir}.")
+    exits.release(error)
+    exits.end(exits.FAILED, str(error))
+  except stopping.StoppedError as error:
+    exits.release(error)
+    exits.end(exits.STOPPED, f"Stopped and saved; {again}")
 
 
 def _pretraining(values: flags.FlagValues, name: str) -> _Job:
@@ -148,24 +142,6 @@ def _print(text: str) -> None:
     print(text)
 
 
-def refuse(reason: str) -> NoReturn:
-  """Ends the program with one line and exit code 2."""
-  _end(_REFUSED, reason)
-
-
-def release(error: BaseException) -> None:
-  """Closes the batches that an error's traceback keeps open.
-
-  To be called before the program ends: after that the threads of tf.data that
-  wait for the interpreter are stopped, and closing would wait for them for
-  ever.
-
-  Args:
-    error: as caught.
-  """
-  traceback.clear_frames(error.__traceback__)
-
-
 def _define_config(values: flags.FlagValues, argv: Sequence[str]) -> None:
   config_flags.DEFINE_config_file(
     "config",
@@ -184,6 +160,12 @@ def _define_flags(values: flags.FlagValues) -> None:
     "default.",
     flag_values=values,
   )
+  flags.register_validator(
+    "workdir",
+    lambda path: path != "",
+    "must not be empty; leave it out for runs/<config>.",
+    values,
+  )
   flags.DEFINE_bool(
     "dry_run", False, "Print what follows from the config.", flag_values=values
   )
@@ -193,6 +175,12 @@ def _define_flags(values: flags.FlagValues) -> None:
     "host:port of process 0; on a TPU or in Slurm it is found.",
     flag_values=values,
   )
+  flags.register_validator(
+    "coordinator_address",
+    lambda text: text is None or command_line.is_address(text),
+    "must be host:port, such as 10.0.0.1:1234.",
+    values,
+  )
   flags.DEFINE_integer(
     "num_processes", None, "Processes in all.", flag_values=values
   )
@@ -201,37 +189,31 @@ def _define_flags(values: flags.FlagValues) -> None:
   )
 
 
-def _overridden(argv: Sequence[str]) -> list[str]:
-  """Keys of the config that the command line sets."""
-  matches = (re.match(r"--?(no)?config\.([^=]*)", text) for text in argv)
-  return [match[2] for match in matches if match]
+def _parsed(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
+  """Parses without the warning of a config that returns nothing."""
+  logging.disable(logging.WARNING)
+  try:
+    return values(argv)
+  finally:
+    logging.disable(logging.NOTSET)
 
 
 def _check_config(flag: flags.Flag) -> None:
   """Refuses what is no config; ml_collections fails at its first use only."""
   if not flag.present or not flag.config_filename:
-    refuse("--config is missing, for example --config=configs/cpu.py.")
+    raise ValueError(
+      "--config is missing, for example --config=configs/cpu.py."
+    )
   path = flag.config_filename.partition(":")[0]
   if not os.path.isfile(path):
-    refuse(f"--config={path} is not a file.")
+    raise ValueError(f"--config={path} is not a file.")
+  # Of a config that failed, this raises the error.
+  copy = getattr(flag.value, "copy_and_resolve_references", None)
   if not isinstance(flag.value, ml_collections.ConfigDict):
-    refuse(f"get_config() of --config={path} does not return a ConfigDict.")
-
-
-def _sentence(error: Exception) -> str:
-  """What an error says; ml_collections puts a traceback before it."""
-  text = str(error)
-  if "Traceback (most recent call last)" in text:
-    return text.strip().splitlines()[-1].partition(": ")[2]
-  if isinstance(error, (flags.Error, ValueError, OSError)):
-    return text
-  return f"The config fails with {type(error).__name__}: {text}."
-
-
-def _end(code: int, reason: str) -> NoReturn:
-  """Ends the program with one line."""
-  print(f"byol_jax: {' '.join(reason.split())}", file=sys.stderr)
-  sys.exit(code)
+    raise ValueError(
+      f"get_config() of --config={path} does not return a ConfigDict."
+    )
+  copy().to_dict()  # What is required and not set is missed here.
 
 
 if __name__ == "__main__":

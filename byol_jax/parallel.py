@@ -12,11 +12,14 @@ from typing import TypeVar
 import chex
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
 from byol_jax.types import Batch
 
 # The mapped axis: all devices of all hosts.
 AXIS = "devices"
+# A host that has been silent for so long is taken for dead.
+_SILENCE_SECS = 30
 
 _T = TypeVar("_T")
 
@@ -48,9 +51,14 @@ def initialize(
       f" {explicit}."
     )
   if all(given):
-    jax.distributed.initialize(coordinator_address, num_processes, process_id)
+    jax.distributed.initialize(
+      coordinator_address,
+      num_processes,
+      process_id,
+      heartbeat_timeout_seconds=_SILENCE_SECS,
+    )
   elif _in_cluster():
-    jax.distributed.initialize()
+    jax.distributed.initialize(heartbeat_timeout_seconds=_SILENCE_SECS)
 
 
 def num_devices() -> int:
@@ -157,6 +165,18 @@ def everywhere(value: int) -> np.ndarray:
   count = jax.local_device_count()
   rows = np.full((count, 1), value, np.int32)
   return gather(jax.device_put(rows, _local()))[::count]
+
+
+def agreed_to_stop(call: int) -> bool:
+  """Whether all hosts are to stop at this call, after a notice to any of them.
+
+  JAX takes SIGTERM for that notice, tells the others, and all stop at the same
+  call: a later one than any has made.
+
+  Args:
+    call: how often this was called before; every host calls it equally often.
+  """
+  return multihost_utils.reached_preemption_sync_point(call)
 
 
 def prefetch(items: Iterable[_T], place: Callable[[_T], _T]) -> Iterator[_T]:

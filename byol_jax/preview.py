@@ -18,7 +18,7 @@ from absl import app, flags
 from matplotlib import figure
 
 from byol_jax import config as config_lib
-from byol_jax import inputs, records
+from byol_jax import exits, inputs, records
 from byol_jax import main as main_lib
 from byol_jax.augment import views
 from byol_jax.data import memory, sources
@@ -66,11 +66,11 @@ def main(argv: Sequence[str]) -> None:
     config_lib.validate(values.config, num_devices=1)
     grid = draw(values.config, values.num_images, values.num_draws)
   except ValueError as error:
-    main_lib.refuse(str(error))
+    exits.refuse(str(error))
   try:
     save(grid, values.out)
   except OSError as error:
-    main_lib.refuse(f"--out={values.out} is not written: {error.strerror}.")
+    exits.refuse(f"--out={values.out} is not written: {error.strerror}.")
   print(f"Wrote {values.out}.")
 
 

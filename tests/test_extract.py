@@ -1,6 +1,7 @@
 """Features of pictures of 8 pixels, which the encoder sees as they are."""
 
 import io
+import itertools
 import tarfile
 
 import jax
@@ -11,7 +12,7 @@ from absl import flags
 from PIL import Image
 from pyarrow import parquet
 
-from byol_jax import encoders, extract
+from byol_jax import encoders, extract, stopping
 from byol_jax.evaluation import export
 
 NAMES = tuple(
@@ -143,13 +144,15 @@ def test_a_corrupt_picture_is_left_out(run, folder, tmp_path):
   assert len(got["features"]) == 5
 
 
-def test_a_run_that_fails_leaves_the_older_file(run, folder, tmp_path):
+def test_a_run_that_fails_leaves_the_older_file(run, folder, tmp_path, capsys):
   (folder / "b" / "9.png").write_bytes(b"no picture")
   (tmp_path / "x.npz").write_bytes(b"older")
   with pytest.raises(SystemExit) as error:
     run(tmp_path / "x.npz", "--corrupt=unchecked", "--batch_size=2")
-  assert "byol_jax: a picture cannot be decoded" in error.value.code
-  assert "--corrupt=skip finds such files." in error.value.code
+  assert error.value.code == 1
+  said = capsys.readouterr().err
+  assert said.startswith("byol_jax: a picture cannot be decoded")
+  assert said.endswith("--corrupt=skip finds such files.\n")
   assert (tmp_path / "x.npz").read_bytes() == b"older"
   assert not list(tmp_path.glob("*.tmp"))
 
@@ -199,16 +202,14 @@ def test_progress_is_lines_in_a_log(run, tmp_path, capsys, monkeypatch):
   assert last.endswith(" pictures/s")
 
 
-@pytest.mark.parametrize("place", ["folder.open_pictures", "export.write"])
-def test_ctrl_c_is_one_line_and_code_130(
-  run, tmp_path, capsys, monkeypatch, place
+def test_a_request_to_stop_leaves_nothing_behind(
+  run, tmp_path, capsys, monkeypatch
 ):
-  def stop(*args):
-    raise KeyboardInterrupt
-
-  monkeypatch.setattr(f"byol_jax.extract.{place}", stop)
+  asked = itertools.chain([False], itertools.repeat(True))
+  monkeypatch.setattr(stopping, "due", lambda: next(asked))
   with pytest.raises(SystemExit) as error:
-    run(tmp_path / "x.npz")
-  assert error.value.code == 130
+    run(tmp_path / "x.npz", "--batch_size=2")
+  assert error.value.code == 75
   line = f"byol_jax: Stopped; {tmp_path / 'x.npz'} is not written.\n"
   assert capsys.readouterr().err == line
+  assert [path.name for path in tmp_path.iterdir()] == ["pictures"]

@@ -183,25 +183,3 @@ def test_dry_run_says_what_follows_and_begins_nothing(tmp_path):
   assert (done.returncode, done.stderr) == (0, "")
   assert "peak learning rate" in done.stdout
   assert not (tmp_path / "run").exists()
-
-
-def test_release_closes_what_a_traceback_keeps_open():
-  closed = []
-
-  def batches():
-    try:
-      yield 1
-    finally:
-      closed.append(True)
-
-  def job():
-    kept = batches()
-    next(kept)
-    raise KeyboardInterrupt
-
-  try:
-    job()
-  except KeyboardInterrupt as error:
-    assert not closed
-    main.release(error)
-    assert closed

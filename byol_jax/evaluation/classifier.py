@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from byol_jax import classify, encoders, loop, parallel
+from byol_jax import classify, encoders, loop, parallel, stopping
 from byol_jax.data import sources
 from byol_jax.evaluation import feed, recipe, scoring, subject
 from byol_jax.networks import network
@@ -74,6 +74,9 @@ def score(
 
   Returns:
     For each head what `scoring.scores` says of it.
+
+  Raises:
+    StoppedError: somebody wants the program to end.
   """
   net = None if split.cached else trainer.tested.net
   logits_of = parallel.pmap(
@@ -81,6 +84,7 @@ def score(
   )
   logits, labels = [], []
   for batch in feed.test_batches(trainer, split):
+    stopping.check()
     mask = parallel.gather(batch.pop("mask"))
     labels.append(parallel.gather(batch.pop("labels"))[mask])
     logits.append(parallel.gather(logits_of(state, batch))[mask])

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from byol_jax import parallel
+from byol_jax import parallel, stopping
 from byol_jax.networks import network
 from byol_jax.types import Variables
 
@@ -89,9 +89,13 @@ def extract(
   Returns:
     The features of all hosts' pictures in the data set's order, the padding
     removed.
+
+  Raises:
+    StoppedError: somebody wants the program to end.
   """
   parts, indices, count = [], [], 0
   for batch in batches:
+    stopping.check()
     part, index = _encode_batch(encode, variables, batch)
     parts.append(part)
     indices.append(index)

@@ -1,0 +1,90 @@
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from byol_jax import exits, parallel, stopping
+
+# A program that does what its argument says, with the signals heard.
+PROGRAM = """
+import hashlib, sys, time
+from byol_jax import stopping
+
+stopping.install("Stopped early.")
+what = sys.argv[1]
+if what == "busy":
+  print("ready", flush=True)
+  # Long work that leaves the interpreter to other threads, as XLA does.
+  hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+if what == "holds":
+  stopping.hold()
+  print("ready", flush=True)
+  while not stopping.due():
+    time.sleep(0.01)
+  print("asked", flush=True)
+  time.sleep(20 if sys.argv[2:] else 0)
+  sys.exit(3)
+"""
+
+
+def _start(*arguments):
+  process = subprocess.Popen(
+    [sys.executable, "-c", PROGRAM, *arguments],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  assert process.stdout.readline() == "ready\n"
+  return process
+
+
+def test_what_loses_nothing_ends_at_once_in_the_middle_of_c():
+  process = _start("busy")
+  start = time.monotonic()
+  process.send_signal(signal.SIGINT)
+  _, said = process.communicate(timeout=20)
+  assert time.monotonic() - start < 5
+  assert process.returncode == exits.STOPPED
+  assert said == "byol_jax: Stopped early.\n"
+
+
+def test_what_holds_on_is_only_asked():
+  process = _start("holds")
+  process.send_signal(signal.SIGTERM)
+  out, said = process.communicate(timeout=20)
+  assert (process.returncode, out, said) == (3, "asked\n", "")
+
+
+def test_a_second_ctrl_c_ends_at_once_and_a_second_sigterm_does_not():
+  process = _start("holds", "and sleeps")
+  process.send_signal(signal.SIGINT)
+  assert process.stdout.readline() == "asked\n"
+  process.send_signal(signal.SIGTERM)
+  with pytest.raises(subprocess.TimeoutExpired):
+    process.wait(0.2)
+  process.send_signal(signal.SIGINT)
+  _, said = process.communicate(timeout=20)
+  assert process.returncode == exits.INTERRUPTED
+  assert said == "byol_jax: Interrupted at once.\n"
+
+
+def test_check_raises_when_it_is_due(monkeypatch):
+  stopping.check()
+  monkeypatch.setattr(stopping, "due", lambda: True)
+  with pytest.raises(stopping.StoppedError):
+    stopping.check()
+
+
+def test_many_hosts_agree_call_by_call(monkeypatch):
+  calls = []
+
+  def agreed(call):
+    calls.append(call)
+    return call == calls[0] + 2
+
+  monkeypatch.setattr(parallel, "num_hosts", lambda: 2)
+  monkeypatch.setattr(parallel, "agreed_to_stop", agreed)
+  assert [stopping.due() for _ in range(3)] == [False, False, True]
+  assert calls == list(range(calls[0], calls[0] + 3))
