@@ -1,47 +1,33 @@
 """Checkpoints of any state tuple, written by Orbax in the background.
 
 One folder per step: `state/` holds the arrays, `config/metadata` the JSON
-text of the config and the package versions that made them. A step counts only
-once it is whole: what a killed process has begun is ignored, then removed.
+text of the config, the package versions and the commit that made them. A step
+counts only once it is whole: what a killed process has begun is ignored, then
+removed.
 """
 
-import itertools
 import logging
 import os
-import platform
-import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import metadata
 from typing import Any, NamedTuple
 
 import chex
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
-import tensorstore
 from etils import epath
 
-from byol_jax import manifest, parallel
+from byol_jax import manifest, origin, parallel, step_folder
 
 # Where a workdir keeps its checkpoints.
 FOLDER = "checkpoints"
-_PACKAGES = ("jax", "jaxlib", "dm-haiku", "optax", "numpy", "orbax-checkpoint")
 # Differences that one message names; more help nobody.
 _MAX_NAMED = 5
-# Characters of a library's reason.
-_MAX_REASON = 160
-# All that Orbax and TensorStore were seen to raise where bytes of a checkpoint
-# were changed, cut off or missing; JSON and UTF-8 errors are ValueErrors.
-_UNREADABLE = (OSError, ValueError, KeyError, AttributeError, TypeError)
 
 
 class CheckpointError(ValueError):
   """A checkpoint that does not fit, said in one sentence."""
-
-
-class _DamagedError(Exception):
-  """A checkpoint that cannot be read; the message is the reason."""
 
 
 class Found(NamedTuple):
@@ -74,6 +60,7 @@ def open_manager(folder: str, keep: int) -> ocp.CheckpointManager:
   Returns:
     What the other functions of this module take as `manager`; `with` closes it.
   """
+  origin.versions()  # Of the code as it is now, not at the first checkpoint.
   options = ocp.CheckpointManagerOptions(
     max_to_keep=keep, cleanup_tmp_directories=True
   )
@@ -103,7 +90,7 @@ def save(
     pending: what the run has begun and not finished, as JSON can say it; comes
       back as `Found.pending`.
   """
-  described = manifest.make(tree, config_json, versions(), pending)
+  described = manifest.make(tree, config_json, origin.versions(), pending)
   items = ocp.args.Composite(
     state=ocp.args.StandardSave(tree), config=ocp.args.JsonSave(described)
   )
@@ -134,7 +121,7 @@ def restore_newest(
   for step in reversed(_common_steps(manager)):
     try:
       found, error = _found(manager.directory, step, like, config_json), None
-    except (_DamagedError, CheckpointError) as caught:
+    except (step_folder.DamagedError, CheckpointError) as caught:
       found, error = None, caught
     if _all_agree_on(error):
       _set_aside(manager, reasons)
@@ -171,7 +158,7 @@ def restore(
   Raises:
     CheckpointError: the checkpoint has other keys, shapes or types.
   """
-  tree, _ = _read(manager.directory / str(step))
+  tree, _ = step_folder.read(manager.directory / str(step))
   return _fitted(tree, like, f"Checkpoint {step} in {manager.directory}")
 
 
@@ -189,8 +176,8 @@ def changes(
     One "key old -> new" for each setting that differs.
   """
   items = ocp.args.Composite(config=ocp.args.JsonRestore())
-  origin = manager.restore(step, args=items)["config"]
-  return manifest.changes(origin, config_json)
+  described = manager.restore(step, args=items)["config"]
+  return manifest.changes(described, config_json)
 
 
 def wait(manager: ocp.CheckpointManager) -> None:
@@ -260,12 +247,6 @@ def _absolute(path: epath.PathLike) -> epath.Path:
   return epath.Path(path if inside else os.path.abspath(path))
 
 
-def versions() -> dict[str, str]:
-  """Versions of Python and of the packages that results depend on."""
-  found = {package: metadata.version(package) for package in _PACKAGES}
-  return {"python": platform.python_version(), **found}
-
-
 def _common_steps(manager: ocp.CheckpointManager) -> list[int]:
   """The steps in a folder, which all hosts must see alike."""
   steps = sorted(manager.all_steps())
@@ -283,7 +264,7 @@ def _common_steps(manager: ocp.CheckpointManager) -> list[int]:
 def _found(
   folder: epath.Path, step: int, like: chex.ArrayTree, config_json: str
 ) -> Found:
-  tree, described = _read(folder / str(step))
+  tree, described = step_folder.read(folder / str(step))
   place = f"Checkpoint {step} in {folder}"
   conflicts = manifest.conflicts(described, config_json)
   if conflicts:
@@ -296,72 +277,6 @@ def _found(
     state=_fitted(tree, like, place),
     pending=described.get("pending"),
     changes=manifest.changes(described, config_json),
-  )
-
-
-def _read(folder: epath.Path) -> tuple[dict[str, Any], dict[str, Any]]:
-  """A step's state, as nested dicts, and its manifest, both whole.
-
-  By this host alone: a manager's `restore` waits for the other hosts, for ever
-  where one of them fails.
-  """
-  described = _attempt(
-    ocp.JsonCheckpointHandler(), folder / "config", ocp.args.JsonRestore()
-  )
-  _probe(folder / "state")
-  tree = _attempt(
-    ocp.StandardCheckpointHandler(),
-    folder / "state",
-    ocp.args.StandardRestore(),
-  )
-  if not isinstance(described, dict) or "config" not in described:
-    raise _DamagedError("config/metadata holds no config")
-  flaw = manifest.flaw(described, tree)
-  if flaw:
-    raise _DamagedError(flaw)
-  return tree, described
-
-
-def _probe(folder: epath.Path) -> None:
-  """Reads each array of a state, one after the other.
-
-  Orbax reads them side by side: where one fails, the others find its event loop
-  closed, and each prints a traceback.
-  """
-  if "://" in str(folder):
-    return  # Twice over a network is too slow.
-  base = {"driver": "file", "path": f"{folder}/"}
-  store = {"driver": "ocdbt", "base": base}
-  try:
-    for key in tensorstore.KvStore.open(store).result().list().result():
-      name, _, file = key.decode().rpartition("/")
-      if file == ".zarray":
-        spec = {"driver": "zarr", "kvstore": {**store, "path": f"{name}/"}}
-        tensorstore.open(spec).result().read().result()
-  except _UNREADABLE as error:
-    raise _damaged(folder.name, error) from error
-
-
-def _attempt(
-  handler: ocp.CheckpointHandler,
-  folder: epath.Path,
-  args: ocp.args.CheckpointArgs,
-) -> Any:
-  """Reads one part of a step, whatever its bytes are."""
-  try:
-    return handler.restore(folder, args=args)
-  except _UNREADABLE as error:
-    raise _damaged(folder.name, error) from error
-  finally:
-    handler.close()
-
-
-def _damaged(part: str, error: Exception) -> _DamagedError:
-  reason = str(error).strip().partition("\n")[0]
-  # TensorStore's status comes first; its account of itself is long.
-  reason = re.sub(r" \[.*|Error opening .* driver: ", "", reason)
-  return _DamagedError(
-    f"{part} cannot be read: {type(error).__name__}: {reason[:_MAX_REASON]}"
   )
 
 
@@ -380,24 +295,19 @@ def _set_aside(manager: ocp.CheckpointManager, steps: Iterable[int]) -> None:
   """Renames damaged steps: Orbax saves only what is after its newest."""
   if not steps:
     return
+  error = None
   if parallel.host() == 0:
-    for step in steps:
-      _rename(manager.directory / str(step))
-  parallel.everywhere(0)  # All wait for the new names.
-  manager.reload()
-
-
-def _rename(folder: epath.Path) -> None:
-  """To a name that is free; nothing is ever deleted."""
-  names = itertools.chain([""], (f".{x}" for x in itertools.count(2)))
-  places = (folder.parent / f"{folder.name}.damaged{x}" for x in names)
-  place = next(place for place in places if not place.exists())
-  try:
-    folder.rename(place)
-  except OSError as error:
+    try:
+      for step in steps:
+        step_folder.set_aside(manager.directory / str(step))
+    except OSError as caught:
+      error = caught
+  # All wait for the new names.
+  if parallel.everywhere(error is not None).any():
     raise CheckpointError(
-      f"The damaged checkpoint {folder} cannot be renamed: {error.strerror}."
+      f"A damaged checkpoint in {manager.directory} cannot be renamed: {error}."
     ) from error
+  manager.reload()
 
 
 def _nothing_left(folder: epath.Path, reasons: Mapping[int, str]) -> str:

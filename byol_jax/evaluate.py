@@ -9,7 +9,15 @@ import jax
 import ml_collections
 from etils import epath
 
-from byol_jax import checkpoint, encoders, intact, labelled, parallel, records
+from byol_jax import (
+  checkpoint,
+  encoders,
+  intact,
+  labelled,
+  origin,
+  parallel,
+  records,
+)
 from byol_jax.data import sources
 from byol_jax.evaluation import frozen, results, subject, sweep, table3
 
@@ -191,7 +199,7 @@ def _evaluate(config, encoder, parts, place: Sequence[str]) -> dict[str, Any]:
       "seed": config.seed,
       "wall_secs": round(time.monotonic() - start, 1),
       "device": f"{parallel.num_devices()} x {jax.devices()[0].device_kind}",
-      "versions": checkpoint.versions(),
+      "versions": origin.versions(),
       "config": results.plain(config),
       "key": key,
     }

@@ -152,6 +152,7 @@ def test_config_and_versions_lie_beside_the_state(tmp_path):
   origin = json.loads(text)
   assert origin["config"] == json.loads(CONFIG)
   assert origin["versions"]["jax"] == jax.__version__
+  assert "commit" in origin["versions"]
 
 
 @pytest.mark.parametrize("inner", ["", checkpoint.FOLDER])
