@@ -21,7 +21,6 @@ import ml_collections
 from absl import app, flags
 from ml_collections.config_flags import config_flags
 
-from byol_jax import config as config_lib
 from byol_jax import (
   command_line,
   describe,
@@ -33,6 +32,7 @@ from byol_jax import (
   records,
   stopping,
 )
+from byol_jax import config as config_lib
 
 # Workdir of a job, and the job.
 _Job = tuple[str, Callable[[], object]]

@@ -1,8 +1,17 @@
 """What one setting may be: its types, its range and the same in words."""
 
 import math
+import reprlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+# What int32 and float32 hold; beyond, seeds would repeat and rates be infinite.
+LARGEST = {int: 2**31 - 1, float: 1e30}
+SMALLEST = 1e-30
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 120
+_SHORT.maxtuple = 20
 
 
 class Rule(NamedTuple):
@@ -17,6 +26,11 @@ class Rule(NamedTuple):
   types: tuple[type, ...]
   holds: Callable[[Any], bool]
   allowed: str
+
+
+def shown(value: Any) -> str:
+  """A value for a sentence: as Python writes it, shortened."""
+  return _SHORT.repr(value)
 
 
 def text() -> Rule:

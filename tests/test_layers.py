@@ -44,6 +44,7 @@ LAYERS = {
   "schedules": 2,
   "optimizers": 2,
   "checkpoint": 2,
+  "command_line": 3,
   "records": 2,
   "stopping": 2,
   "parallel": 1,

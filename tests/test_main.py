@@ -85,8 +85,14 @@ WRONG = [
     (CPU, "--config.training=8"),
     "The config has an unknown key training",
   ),
-  ((CPU, "--config.seed=1.5"), "flag --config.seed=1.5: invalid literal"),
-  ((CPU, "--config.data.labelled=maybe"), "flag --config.data.labelled=maybe"),
+  (
+    (CPU, "--config.seed=1.5"),
+    "seed must be an integer from 0 up, not '1.5'.",
+  ),
+  (
+    (CPU, "--config.data.labelled=maybe"),
+    "data.labelled must be True or False, not 'maybe'.",
+  ),
   (("--config.seed=1", CPU), "Found --config.seed=1 in argv before"),
   ((CPU, "--num_processes=two"), "flag --num_processes=two: invalid"),
   ((CPU, "--flagfile=no_such"), "ERROR:: Unable to open flagfile"),
@@ -116,6 +122,37 @@ BROKEN = [
     "The config fails with ZeroDivisionError: division by",
   ),
   ("def get_config(): return int('x')", "invalid literal for int()"),
+  (
+    "def get_config(): raise RuntimeError('broken')",
+    "The config fails with RuntimeError: broken.",
+  ),
+  (
+    "def get_config(): assert 0",
+    "The config fails with AssertionError.",
+  ),
+  (
+    "def get_config(): return get_config()",
+    "The config fails with RecursionError: maximum recursion depth exceeded.",
+  ),
+  (
+    "def get_config(): raise ValueError('one:\\ntwo: three')",
+    "one: two: three",
+  ),
+  (
+    "def get_config(): open('/no/such')",
+    "Configuration is not available because of an earlier failure to load:"
+    " [Errno 2] No such file",
+  ),
+  (
+    "import sys\ndef get_config(): sys.exit('bye')",
+    "The config ends the program: bye.",
+  ),
+  ("def get_config(): pass", "get_config() of --config="),
+  (
+    "import ml_collections as m\ndef get_config(): return m.ConfigDict("
+    "{'seed': m.config_dict.required_placeholder(int)})",
+    "The config fails with RequiredValueError",
+  ),
   ("def get_config(): return {}[1]", "The config fails with KeyError: 1."),
   ("def get_config(): return 3", "get_config() of --config="),
 ]

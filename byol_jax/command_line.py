@@ -1,0 +1,96 @@
+"""What is wrong with a command line or a config file, in one sentence."""
+
+import re
+from collections.abc import Sequence
+
+from absl import flags
+from ml_collections import config_dict
+
+from byol_jax import rules, schema
+
+# A config is a program: what may go wrong while it is run or overridden. All
+# that Python raises by itself, but for the end of the program.
+FAILURES = (
+  flags.Error,
+  config_dict.MutabilityError,
+  config_dict.RequiredValueError,
+  ArithmeticError,
+  AssertionError,
+  AttributeError,
+  BufferError,
+  EOFError,
+  ImportError,
+  LookupError,
+  MemoryError,
+  NameError,
+  OSError,
+  ReferenceError,
+  RuntimeError,
+  StopIteration,
+  SyntaxError,
+  SystemError,
+  TypeError,
+  ValueError,
+)
+_MAX_PORT = 65535
+# As ml_collections quotes an error of a config.
+_QUOTED = "Traceback (most recent call last)"
+_OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]*)(?:=(.*))?", re.DOTALL)
+_WRONG_VALUE = re.compile(r"flag --config\.([^=]*)=")
+
+
+def check_keys(argv: Sequence[str]) -> None:
+  """Refuses a command line that sets what no config has.
+
+  Args:
+    argv: the program and its arguments.
+
+  Raises:
+    ValueError: naming the key and the closest one that there is.
+  """
+  for key, _ in _overrides(argv):
+    schema.check_key(key)
+
+
+def sentence(error: BaseException, argv: Sequence[str]) -> str:
+  """Says what went wrong while a command line was parsed.
+
+  Args:
+    error: one of `FAILURES`.
+    argv: the program and its arguments.
+  """
+  while _QUOTED in str(error) and error.__context__:
+    error = error.__context__
+  if isinstance(error, (KeyError, AttributeError)):
+    for key, _ in _overrides(argv):
+      # They name a section or the last part of a key.
+      if str(error).strip("'\"") in key.split("."):
+        return f"This config has no key {key}: it is another kind's."
+  if isinstance(error, flags.IllegalFlagValueError):
+    return _of_wrong_value(str(error), argv)
+  if isinstance(error, (flags.Error, ValueError, OSError)) and str(error):
+    return str(error)
+  reason = f": {error}" if str(error) else ""
+  return f"The config fails with {type(error).__name__}{reason}."
+
+
+def is_address(text: str) -> bool:
+  """Whether a text is host:port."""
+  host, _, port = text.rpartition(":")
+  digits = port.isascii() and port.isdigit()
+  return bool(host) and digits and 0 < int(port) <= _MAX_PORT
+
+
+def _overrides(argv: Sequence[str]) -> list[tuple[str, str | None]]:
+  """Keys of the config that the command line sets, and their texts."""
+  matches = map(_OVERRIDE.fullmatch, argv)
+  return [match.groups() for match in matches if match]
+
+
+def _of_wrong_value(text: str, argv: Sequence[str]) -> str:
+  """With what is allowed, where the text is that of a setting."""
+  match = _WRONG_VALUE.match(text)
+  for key, value in _overrides(argv) if match else ():
+    if key == match[1] and value is not None and value in text:
+      return f"{key} must be {schema.allowed(key)}, not {rules.shown(value)}."
+  return text
