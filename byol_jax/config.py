@@ -4,6 +4,7 @@ What each key may hold is in `schema`; here is what the values have to do with
 each other, with the devices and with the disk.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -66,8 +67,29 @@ def _check_rules(
     if key not in values:
       raise ValueError(f"The config lacks {key}, which is {rule.allowed}.")
     value = values[key]
-    if type(value) not in rule.types or not rule.holds(value):
-      raise ValueError(f"{key} must be {rule.allowed}, not {value!r}.")
+    is_of_type = type(value) in rule.types
+    if is_of_type:
+      _check_magnitudes(key, value)
+    if not is_of_type or not rule.holds(value):
+      raise ValueError(
+        f"{key} must be {rule.allowed}, not {rules.shown(value)}."
+      )
+
+
+def _check_magnitudes(key: str, value: Any) -> None:
+  """Refuses numbers that would become others on a device."""
+  numbers = value if isinstance(value, tuple) else (value,)
+  for x in (x for x in numbers if type(x) in rules.LARGEST):
+    largest = rules.LARGEST[type(x)]
+    if largest < abs(x) < math.inf:
+      raise ValueError(
+        f"{key} has {rules.shown(x)}; nothing may be larger than {largest:,}."
+      )
+    if 0 < abs(x) < rules.SMALLEST:
+      raise ValueError(
+        f"{key} has {rules.shown(x)}; nothing but 0 may be smaller than"
+        f" {rules.SMALLEST}."
+      )
 
 
 def _check_division(values: Mapping[str, Any], num_devices: int) -> None:

@@ -1,11 +1,10 @@
 """What the settings of an evaluation have to do with each other."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
-from etils import epath
-
-from byol_jax.data import benchmark_sets
+from byol_jax.data import benchmark_sets, places
 
 
 def check(values: Mapping[str, Any]) -> None:
@@ -22,8 +21,8 @@ def check(values: Mapping[str, Any]) -> None:
     raise ValueError("encoder is empty: name a workdir, random or pixels.")
   drawn = encoder in ("random", "pixels")
   for key in ("like",) if drawn else ("encoder", "like"):
-    if values[key] and not epath.Path(values[key]).exists():
-      raise ValueError(f"{key}={values[key]} does not exist.")
+    if values[key]:
+      places.check(key, values[key])
   if values["like"] and not drawn:
     raise ValueError(
       f"like={values['like']} is for encoder=random and pixels; "
@@ -61,8 +60,8 @@ def _check_labelled(values: Mapping[str, Any]) -> None:
       raise ValueError(
         f"data.{part}_path={path} is for data.source=folder, not {source}."
       )
-    if source == "folder" and path and not epath.Path(path).exists():
-      raise ValueError(f"data.{part}_path={path} does not exist.")
+    if path:
+      places.check_local(f"data.{part}_path", path)
   none, votes = values["data.hold_out"] == "none", values["protocol"] == "knn"
   # A set brings its own rule, but for what chooses nothing.
   if none != votes and (none or source != "set"):
@@ -88,7 +87,7 @@ def _check_sets(values: Mapping[str, Any]) -> None:
         f" {', '.join(benchmark_sets.SETS)}."
       )
   root = values["data.sets_root"]
-  if root and not epath.Path(root).is_dir():
+  if root and not os.path.isdir(root):
     raise ValueError(f"data.sets_root={root} is not a folder.")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from etils import epath
+from byol_jax.data import places
 
 # The stem and the groups of a ResNet for ImageNet shrink a picture 32 times.
 _MIN_IMAGENET_STEM_PX = 32
@@ -137,7 +137,12 @@ def _check_data(values: Mapping[str, Any]) -> None:
   for key in _NEEDED[source]:
     if not values[key]:
       raise ValueError(f"data.source={source} needs {key}, which is empty.")
-  folders = ("data.train_path", "data.test_path") if source == "folder" else ()
-  for key in ("init_from", *folders):
-    if values[key] and not epath.Path(values[key]).exists():
-      raise ValueError(f"{key}={values[key]} does not exist.")
+  for key in ("data.train_path", "data.test_path"):
+    if values[key] and source != "folder":
+      raise ValueError(
+        f"{key}={values[key]} is for data.source=folder, not {source}."
+      )
+    if values[key]:
+      places.check_local(key, values[key])
+  if values["init_from"]:
+    places.check("init_from", values["init_from"])
