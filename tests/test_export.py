@@ -1,3 +1,4 @@
+import full_disk
 import numpy as np
 import pytest
 from pyarrow import parquet
@@ -34,6 +35,22 @@ def test_write_refuses_another_number_of_rows(tmp_path, count):
   with pytest.raises(ValueError, match=r"2 pictures have \d rows"):
     export.write(str(tmp_path / "x.npz"), rows, chunks)
   assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", ["npz", "parquet"])
+def test_a_full_disk_leaves_the_old_file(tmp_path, ending):
+  path = tmp_path / f"x.{ending}"
+  path.write_text("old")
+  rows = export.Rows(["a"] * 40, np.zeros(0, np.int32), ())
+  noise = np.random.default_rng(0).normal(
+    size=(40, 1, 512)
+  )  # Not compressible.
+  chunks = iter(noise.astype(np.float32))
+  said = f"^{path} cannot be written .*too large"
+  with full_disk.after(40_000), pytest.raises(OSError, match=said):
+    export.write(str(path), rows, chunks)
+  assert path.read_text() == "old"
+  assert list(tmp_path.iterdir()) == [path]
 
 
 def test_names_need_not_be_unicode(tmp_path):

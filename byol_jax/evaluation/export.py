@@ -6,6 +6,7 @@ and `features`, lists of fixed length; its schema's metadata has `class_names`
 as JSON.
 """
 
+import errno
 import importlib.util
 import itertools
 import json
@@ -17,9 +18,13 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from byol_jax import intact
+
 # Rows that a row group of Parquet holds, and that are turned into text at once:
 # 32 MiB of 2048 features.
 _CHUNK = 4096
+# What only a write fails with; a picture that cannot be read says so itself.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Rows(NamedTuple):
@@ -85,6 +90,11 @@ def write(path: str, rows: Rows, chunks: Iterator[np.ndarray]) -> int:
     with open(draft, "wb") as file:
       dim = write_to(file, rows, _counted(chunks, len(rows.names)))
     draft.replace(path)
+  except OSError as error:
+    if error.errno in _FULL:
+      with intact.writing(path):
+        raise
+    raise
   finally:
     draft.unlink(missing_ok=True)
   return dim
