@@ -35,6 +35,7 @@ setuptools.setup(
   ],
   extras_require={
     "test": [
+      "hypothesis>=6.170",
       "pyarrow>=26.0",
       "pytest>=9.2",
       "pytest-xdist>=3.8",
