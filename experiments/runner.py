@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from byol_jax import intact
+from byol_jax import intact, rules
 from experiments import (
   commands,
   declare,
@@ -30,6 +30,12 @@ from experiments import (
 )
 
 _FAILED, _REFUSED, _STOPPED = 1, 2, 130
+# No machine runs so many at a time.
+_MAX_JOBS = 1000
+_FOLDERS = {
+  "results": ("experiments", "results"),
+  "runs": ("runs", "experiments"),
+}
 
 
 def main(experiments: Sequence[declare.Experiment]) -> None:
@@ -52,7 +58,7 @@ def main(experiments: Sequence[declare.Experiment]) -> None:
     sys.stdout.flush()
     sys.exit(code)
   except ValueError as error:
-    _end(_REFUSED, f"experiments: {error}")
+    _end(_REFUSED, f"experiments: {' '.join(str(error).split())}")
   except BrokenPipeError:  # As of `--print | head`.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(_FAILED)
@@ -118,10 +124,15 @@ def _announce(experiments, scale: scales.Scale) -> None:
       print(f"{experiment.name}: {reason}", file=sys.stderr)
 
 
+class _Parser(argparse.ArgumentParser):
+  """Says what is wrong without repeating how it is used."""
+
+  def error(self, message: str) -> NoReturn:
+    raise ValueError(message)
+
+
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
-  parser = argparse.ArgumentParser(
-    prog="python -m experiments.TABLE", allow_abbrev=False
-  )
+  parser = _Parser(prog="python -m experiments.TABLE", allow_abbrev=False)
   add = parser.add_argument
   add("--scale", choices=list(scales.SCALES), required=True)
   add("--print", action="store_true", help="the commands, and run nothing")
@@ -134,27 +145,34 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     help="only rows whose name this is or has in it; may be repeated",
   )
   add("--data", default="", help="folder with train and test")
-  add("--results", default=os.path.join("experiments", "results"))
-  add("--runs", default=os.path.join("runs", "experiments"))
+  for name, parts in _FOLDERS.items():
+    add(f"--{name}", type=_folder, default=os.path.join(*parts))
   return parser.parse_args(argv)
 
 
 def _count(text: str) -> int:
-  if not text.isdigit() or int(text) < 1:
-    raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more")
+  if not text.isdecimal() or not 1 <= int(text) <= _MAX_JOBS:
+    raise argparse.ArgumentTypeError(f"{text!r} is not 1 to {_MAX_JOBS}")
   return int(text)
+
+
+def _folder(text: str) -> str:
+  if not text:
+    raise argparse.ArgumentTypeError("it is empty")
+  return text
 
 
 def _seeds(text: str) -> tuple[int, ...]:
   parts = text.split(",")
-  if not all(part.isdigit() for part in parts):
+  known = all(part.isdecimal() for part in parts)
+  if not known or max(map(int, parts)) > rules.LARGEST[int]:
     raise argparse.ArgumentTypeError(f"{text!r} is not numbers such as 0,1,2")
   return tuple(dict.fromkeys(map(int, parts)))
 
 
 def _check_writable(flags: argparse.Namespace) -> None:
   """Refuses folders of which one would learn only after the first run."""
-  for name in ("results", "runs"):
+  for name in _FOLDERS:
     folder = os.path.join(getattr(flags, name), flags.scale)
     try:
       os.makedirs(folder, exist_ok=True)

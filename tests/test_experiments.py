@@ -1,6 +1,7 @@
 import functools
 import json
 import os
+import re
 import shlex
 
 import fake_runs
@@ -9,7 +10,7 @@ from absl import flags
 from fake_runs import BYOL, NO_TARGET, QUOTED, Processes, experiment, flag
 
 from byol_jax import main
-from experiments import figures, processes, results
+from experiments import figures, processes, results, runner
 
 NAN = processes.Outcome(
   1, "byol_jax: The loss is nan at step 7: lower the rate."
@@ -217,8 +218,27 @@ def test_an_error_of_ours_stops_the_other_runs(call, monkeypatch):
     call(experiment(BYOL, NO_TARGET))
 
 
-@pytest.mark.parametrize("text", ["--jobs=0", "--seeds=a", "--scale=moon"])
-def test_a_wrong_flag_is_refused(call, text):
-  with pytest.raises(SystemExit) as stopped:
+@pytest.mark.parametrize(
+  ("text", "sentence"),
+  [
+    ("--jobs=0", "argument --jobs: '0' is not 1 to 1000"),
+    ("--jobs=1001", "argument --jobs: '1001' is not 1 to 1000"),
+    ("--jobs=\u00b2", "argument --jobs: '\u00b2' is not 1 to 1000"),
+    ("--seeds=a", "argument --seeds: 'a' is not numbers such as 0,1,2"),
+    ("--seeds=1,\u00b2", "argument --seeds: '1,\u00b2' is not numbers"),
+    ("--seeds=2147483648", "argument --seeds: '2147483648' is not numbers"),
+    ("--scale=moon", "argument --scale: invalid choice: 'moon'"),
+    ("--results=", "argument --results: it is empty"),
+    ("--runs=", "argument --runs: it is empty"),
+    ("--no_such=1", "unrecognized arguments: --no_such=1"),
+  ],
+)
+def test_a_wrong_flag_is_refused(call, monkeypatch, capsys, text, sentence):
+  with pytest.raises(ValueError, match=r"^" + re.escape(sentence)):
     call(experiment(BYOL), more=[text])
+  monkeypatch.setattr("signal.signal", lambda *arguments: None)
+  monkeypatch.setattr("sys.argv", ["table", "--scale=desk", text])
+  with pytest.raises(SystemExit) as stopped:
+    runner.main([])
   assert stopped.value.code == 2
+  assert capsys.readouterr().err.startswith(f"experiments: {sentence}")
