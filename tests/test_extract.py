@@ -151,8 +151,9 @@ def test_a_run_that_fails_leaves_the_older_file(run, folder, tmp_path, capsys):
     run(tmp_path / "x.npz", "--corrupt=unchecked", "--batch_size=2")
   assert error.value.code == 1
   said = capsys.readouterr().err
-  assert said.startswith("byol_jax: a picture cannot be decoded")
-  assert said.endswith("--corrupt=skip finds such files.\n")
+  named = folder / "b" / "9.png"
+  assert said.startswith(f"byol_jax: {named} cannot be decoded (no picture")
+  assert said.endswith("--corrupt=skip leaves such files of your own out.\n")
   assert (tmp_path / "x.npz").read_bytes() == b"older"
   assert not list(tmp_path.glob("*.tmp"))
 
@@ -160,6 +161,7 @@ def test_a_run_that_fails_leaves_the_older_file(run, folder, tmp_path, capsys):
 REFUSED = [
   (("--encoder=",), "--encoder is missing, for example --encoder=runs/cpu."),
   (("--images=",), "--images is missing, for example --images=pictures."),
+  (("--out=",), "--out is missing, for example --out=features.npz."),
   (("--config=x",), "Unknown command line flag 'config'"),
   (("x",), "'x' is not a flag; flags begin with --."),
   (("--batch_size=many",), "flag --batch_size=many: invalid literal"),

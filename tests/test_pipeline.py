@@ -275,7 +275,8 @@ def _as_records(source):
   def read(position):
     return source.read(position), 100 + position
 
-  return sources.RecordSource(source.num_images, True, ("a",), read)
+  names = tuple(map(str, range(100 + source.num_images)))
+  return sources.RecordSource(source.num_images, True, names, read)
 
 
 def test_records_are_decoded_by_their_bytes(encoded):
@@ -389,8 +390,21 @@ def test_picture_that_cannot_be_decoded_is_one_sentence(tmp_path):
   for name, content in (("a.jpg", b"no picture"), ("b.png", b"nor this")):
     (tmp_path / name).write_bytes(content)
   source = folder.open_pictures(str(tmp_path), "", False, "unchecked")
-  with pytest.raises(ValueError, match=r"cannot be decoded .*data.corrupt"):
+  with pytest.raises(
+    ValueError, match=r"(a.jpg|b.png) cannot be decoded .*data.corrupt"
+  ):
     _train(source, _reader(batch_size=2), 0, 1)
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_label_that_is_no_class_is_refused(label):
+  file = _encode(np.zeros((9, 9, 3), np.uint8), "PNG")
+  labels = [0, 1, 2, label]
+  source = sources.RecordSource(
+    4, True, tuple("abc"), lambda n: (file, labels[n])
+  )
+  with pytest.raises(ValueError, match=f"label {label}, and 3 classes"):
+    list(pipeline.eval_batches(source, 8, _reader(batch_size=4)))
 
 
 def test_wrong_place_for_the_views_is_named():
@@ -420,7 +434,8 @@ def _stream(num_images=_NUM_IMAGES):
     ).shard(num_hosts, host)
     return dataset if seed is None else dataset.shuffle(num_images, seed)
 
-  return sources.StreamSource(num_images, True, ("a",), open_stream)
+  names = tuple(map(str, labels))
+  return sources.StreamSource(num_images, True, names, open_stream)
 
 
 def test_stream_epochs_are_different_permutations():

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from byol_jax.data import files, pictures, sources
+from byol_jax.data import files, pictures, problems, sources
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
+_ARCHIVES = (".tar", ".tgz", ".gz", ".bz2", ".xz", ".zip")
 CORRUPT = ("skip", "fatal", "unchecked")
 # More corrupt files than this are only counted.
 _MAX_NAMED = 10
@@ -61,9 +62,16 @@ def open_pictures(
   if corrupt not in CORRUPT:
     raise ValueError(f"data.corrupt is {corrupt!r}: choose one of {CORRUPT}.")
   below = f"{prefix.strip('/')}/".lstrip("/")
-  found = files.open_files(path, lambda name: _is_picture(name, below))
+  archives = []
+
+  def wanted(name):
+    if name.lower().endswith(_ARCHIVES):
+      archives.append(name)
+    return _is_picture(name, below)
+
+  found = files.open_files(path, wanted)
   if not found.names:
-    raise ValueError(_nothing_found(path, prefix))
+    raise ValueError(_nothing_found(path, prefix, archives))
   if labelled:
     class_names = _check_classes(found.names, below, tuple(class_names), path)
   findings = _drop_corrupt(_inspect_all(found, corrupt), corrupt, path)
@@ -131,7 +139,7 @@ def _inspect_all(found: files.Files, corrupt: str) -> list[_Finding]:
       plain = pictures.inspect(found.read(name, None))
       return _Finding(name, plain, "")
     except pictures.ERRORS as error:
-      return _Finding(name, False, _reason(error))
+      return _Finding(name, False, pictures.reason(error))
 
   def inspect_chunk(start):
     return [inspect(name) for name in found.names[start : start + _CHUNK]]
@@ -144,12 +152,6 @@ def _inspect_all(found: files.Files, corrupt: str) -> list[_Finding]:
       return list(itertools.chain(*threads.map(inspect_chunk, starts)))
 
 
-def _reason(error: Exception) -> str:
-  if isinstance(error, Image.UnidentifiedImageError):
-    return "no picture of a known format"
-  return str(error)
-
-
 def _drop_corrupt(
   findings: list[_Finding], corrupt: str, path: str
 ) -> list[_Finding]:
@@ -158,7 +160,8 @@ def _drop_corrupt(
   if not broken:
     return findings
   named = ", ".join(
-    f"{finding.name} ({finding.problem})" for finding in broken[:_MAX_NAMED]
+    f"{problems.printable(finding.name)} ({finding.problem})"
+    for finding in broken[:_MAX_NAMED]
   )
   more = len(broken) - _MAX_NAMED
   named += f" and {more} more" if more > 0 else ""
@@ -170,6 +173,9 @@ def _drop_corrupt(
   return [finding for finding in findings if not finding.problem]
 
 
-def _nothing_found(path: str, prefix: str) -> str:
+def _nothing_found(path: str, prefix: str, archives: list[str]) -> str:
   where = f"below {prefix!r} in {path!r}" if prefix else f"in {path!r}"
-  return f"no pictures are {where}: they end in {' '.join(EXTENSIONS)}."
+  hint = (
+    f"; archives such as {min(archives)!r} are not read" if archives else ""
+  )
+  return f"no pictures are {where}: they end in {' '.join(EXTENSIONS)}{hint}."

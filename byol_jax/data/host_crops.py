@@ -8,6 +8,8 @@ from byol_jax.augment import policies
 
 # Explicit, so that the draws do not change with TensorFlow's choice.
 _GENERATOR = "philox"
+# Beyond this ratio of the sides the ends are cut off before resizing.
+_LONGEST = 16
 
 
 class Box(NamedTuple):
@@ -133,6 +135,7 @@ def resize_then_crop(
   Returns:
     [image_px, image_px, 3] float32 in [0, 255].
   """
+  picture = shortened(picture)
   sides = tf.cast(tf.shape(picture)[:2], tf.float64)
   shorter = tf.cast(round(image_px / share), tf.float64)
   sides = tf.cast(tf.round(sides * shorter / tf.reduce_min(sides)), tf.int32)
@@ -141,6 +144,22 @@ def resize_then_crop(
   square = resized[top : top + image_px, left : left + image_px]
   square = tf.ensure_shape(square, (image_px, image_px, 3))
   return tf.clip_by_value(square, 0.0, 255.0)
+
+
+def shortened(picture: tf.Tensor) -> tf.Tensor:
+  """Cuts the ends off a very long picture: resized, they would fill any memory.
+
+  Args:
+    picture: [height, width, 3].
+
+  Returns:
+    The middle of it, with no side beyond 16 times the other, or one pixel more.
+  """
+  sides = tf.shape(picture)[:2]
+  longest = _LONGEST * tf.reduce_min(sides)
+  cut_off = tf.maximum(0, (sides - longest) // 2)
+  kept = sides - 2 * cut_off
+  return tf.slice(picture, [*tf.unstack(cut_off), 0], [*tf.unstack(kept), 3])
 
 
 def to_uint8(image: tf.Tensor) -> tf.Tensor:

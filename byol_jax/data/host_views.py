@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import tensorflow as tf
 
 from byol_jax.augment import policies
@@ -116,13 +115,13 @@ def _fetch(example: Example, source: sources.Source) -> Example:
     pixels = _pixels(source.images.__getitem__, index)
     return {**example, "pixels": pixels, **_known_label(source, index)}
   if isinstance(source, sources.EncodedSource):
-    encoded = tf.numpy_function(source.read, [index], tf.string)
+    encoded = tf.numpy_function(_guarded(source.read), [index], tf.string)
     plain = tf.gather(tf.constant(source.is_plain_jpeg), index)
     known = {"encoded": encoded, "plain": plain}
     return {**example, **known, **_known_label(source, index)}
   if isinstance(source, sources.RecordSource):
     encoded, label = tf.numpy_function(
-      source.read, [index], (tf.string, tf.int64)
+      _guarded(source.read), [index], (tf.string, tf.int64)
     )
     example = {**example, "encoded": encoded}
     if source.labelled:
@@ -179,7 +178,7 @@ def _cuts(
       tf.image.extract_jpeg_shape(encoded),
       lambda box: host_crops.decode_cut(encoded, box),
     ),
-    lambda: from_pixels(_pixels(_decode, encoded)),
+    lambda: from_pixels(_pixels(_guarded(pictures.decode), encoded)),
   )
 
 
@@ -189,9 +188,13 @@ def _pixels(function: Callable, argument: tf.Tensor) -> tf.Tensor:
   return tf.ensure_shape(pixels, (None, None, 3))
 
 
-def _decode(encoded: bytes) -> np.ndarray:
-  try:
-    return pictures.decode(encoded)
-  except pictures.ERRORS as error:
-    # Whatever it was, TensorFlow passes a ValueError on.
-    raise ValueError(str(error)) from error
+def _guarded(function: Callable) -> Callable:
+  """Says in a few words what fails; TensorFlow passes a ValueError on."""
+
+  def call(argument):
+    try:
+      return function(argument)
+    except pictures.ERRORS as error:
+      raise ValueError(pictures.reason(error)) from error
+
+  return call

@@ -5,13 +5,14 @@ the positions of its pictures in the pool, and the device cuts the views.
 """
 
 import concurrent.futures
+import math
 import os
 from collections.abc import Iterator
 
 import numpy as np
 
 from byol_jax.augment import crops
-from byol_jax.data import pictures, sources
+from byol_jax.data import pictures, problems, sources
 
 # Small pictures have no margin to lose.
 GEOMETRY = sources.Geometry("crop_then_resize", 1.0)
@@ -31,8 +32,8 @@ def decode_all(
     The same pictures, labels and class names.
 
   Raises:
-    ValueError: if `image_px` is None and the sizes differ, or a picture cannot
-      be decoded.
+    ValueError: if `image_px` is None and the sizes differ, they need more
+      memory than there is, or a picture cannot be decoded, which is named.
   """
 
   def decode(position):
@@ -40,14 +41,14 @@ def decode_all(
       image = pictures.decode(source.read(position))
     except pictures.ERRORS as error:
       raise ValueError(
-        f"{source.name(position)} cannot be decoded ({error}); for your own"
-        " pictures data.corrupt=skip leaves such files out."
+        problems.unreadable(source, position, pictures.reason(error))
       ) from error
     if image_px is None:
       return image
     return pictures.centre_square(image, 1.0, image_px)
 
   first = decode(0)
+  _check_memory((source.num_images, *first.shape))
   images = np.empty((source.num_images, *first.shape), np.uint8)
 
   def fill(position):
@@ -177,11 +178,25 @@ def _shown(
   return np.rint(np.asarray(square) * 255.0).astype(np.uint8)
 
 
+def _check_memory(shape: tuple[int, ...]) -> None:
+  """Refuses a pool that would have the system end the program."""
+  wanted = math.prod(shape)
+  there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+  if wanted > there:
+    count, height, width, _ = shape
+    raise ValueError(
+      f"{count} pictures of {width}x{height} pixels are {wanted >> 30} GiB, and"
+      f" this machine's memory has {there >> 30} GiB: set data.views to host or"
+      " device, or in an evaluation data.stored_px."
+    )
+
+
 def _sizes_differ(source, position, image, first) -> str:
   """The one sentence of that error."""
+  one, other = (problems.title(source, place) for place in (position, 0))
   return (
-    f"{source.name(position)} has {image.shape[1]}x{image.shape[0]} pixels, but"
-    f" {source.name(0)} has {first.shape[1]}x{first.shape[0]}; pictures of"
-    " several sizes cannot be pooled in memory: set data.views to host or"
-    " device, or in an evaluation data.stored_px."
+    f"{one} has {image.shape[1]}x{image.shape[0]} pixels, but {other} has"
+    f" {first.shape[1]}x{first.shape[0]}; pictures of several sizes cannot be"
+    " pooled in memory: set data.views to host or device, or in an evaluation"
+    " data.stored_px."
   )

@@ -1,9 +1,11 @@
 """Any picture file to 8-bit RGB, with Pillow."""
 
+import contextlib
 import io
 import struct
+import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from PIL import Image
@@ -35,6 +37,12 @@ _TURNS = {
 _HEADER_BYTES = 1 << 16
 # A JPEG decodes much faster at an eighth of its size, yet is read to its end.
 _DRAFT_SHRINKAGE = 8
+# What Pillow raises for EXIF that is no EXIF, while the picture is sound.
+_EXIF_ERRORS = (SyntaxError, ValueError, struct.error)
+# Decoding takes up to 30 bytes a pixel, so that the largest pictures, in all
+# threads at once, could fill any memory: beyond so many pixels each is alone.
+_GIANT_PIXELS = 1 << 24
+_giants = threading.Lock()
 
 
 def decode(encoded: bytes) -> np.ndarray:
@@ -49,8 +57,21 @@ def decode(encoded: bytes) -> np.ndarray:
   Raises:
     ERRORS: if the bytes are no complete picture.
   """
-  with _open(encoded) as picture:
+  with _open_alone(encoded) as picture:
     return to_rgb(picture)
+
+
+def reason(error: Exception) -> str:
+  """Why a file is no complete picture, or could not be read, in a few words.
+
+  Args:
+    error: one of `ERRORS`.
+  """
+  if isinstance(error, Image.UnidentifiedImageError):
+    return "no picture of a known format"
+  if isinstance(error, OSError) and error.strerror:
+    return error.strerror  # Without the path, which the caller names.
+  return str(error) or type(error).__name__
 
 
 def to_rgb(picture: Image.Image) -> np.ndarray:
@@ -66,7 +87,7 @@ def to_rgb(picture: Image.Image) -> np.ndarray:
     [height, width, 3] uint8.
   """
   # Not ImageOps.exif_transpose, which fails over any broken EXIF entry.
-  turn = _TURNS.get(picture.getexif().get(_ORIENTATION))
+  turn = _TURNS.get(_orientation(picture))
   if turn is not None:
     picture = picture.transpose(turn)
   if picture.mode.startswith("I"):
@@ -118,16 +139,13 @@ def inspect(encoded: bytes) -> bool:
   """
   if not encoded:
     raise EOFError("empty file")
-  with _open(encoded) as picture:
+  with _open_alone(encoded) as picture:
     plain = _is_plain_jpeg(picture)
     if plain:
-      width, height = picture.size
       picture.draft(
-        None, (width // _DRAFT_SHRINKAGE, height // _DRAFT_SHRINKAGE)
+        None, [max(1, side // _DRAFT_SHRINKAGE) for side in picture.size]
       )
-      picture.load()
-    else:
-      to_rgb(picture)
+    picture.load()
     return plain
 
 
@@ -156,9 +174,27 @@ def _open(encoded: bytes) -> Image.Image:
   return Image.open(io.BytesIO(encoded), formats=_FORMATS)
 
 
+@contextlib.contextmanager
+def _open_alone(encoded: bytes) -> Iterator[Image.Image]:
+  """Opens a picture to be decoded; giant ones wait for each other."""
+  with _open(encoded) as picture:
+    width, height = picture.size
+    is_giant = width * height > _GIANT_PIXELS
+    with _giants if is_giant else contextlib.nullcontext():
+      yield picture
+
+
+def _orientation(picture: Image.Image) -> int | None:
+  """What EXIF says of it; None where there is no EXIF, or a broken one."""
+  try:
+    return picture.getexif().get(_ORIENTATION)
+  except _EXIF_ERRORS:
+    return None
+
+
 def _is_plain_jpeg(picture: Image.Image) -> bool:
   return (
     picture.format == "JPEG"
     and picture.mode in ("RGB", "L")
-    and picture.getexif().get(_ORIENTATION) not in _TURNS
+    and _orientation(picture) not in _TURNS
   )

@@ -6,13 +6,12 @@ exists, so that training goes on at any step as if it had never stopped.
 """
 
 import itertools
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from byol_jax.data import host_views, sources
+from byol_jax.data import batching, host_views, sources
 
 # The accelerators belong to JAX.
 tf.config.set_visible_devices([], "GPU")
@@ -21,7 +20,6 @@ tf.config.set_visible_devices([], "GPU")
 _SHUFFLE_BATCHES = 10
 # Endless enough.
 _MAX_COUNT = 2**62
-_PREFETCHED_BATCHES = 2
 # The released evaluation.
 GEOMETRY = sources.Geometry("crop_then_resize", 0.875)
 
@@ -52,7 +50,8 @@ def train_batches(
 
   Raises:
     ValueError: if a batch is larger than the data set, the hosts cannot share
-      it equally, `views.where` is another, or a picture cannot be decoded.
+      it equally, `views.where` is another, a label is no class, or a picture
+      cannot be decoded, which is named.
   """
   if views.where not in ("host", "device"):
     raise ValueError(
@@ -72,7 +71,8 @@ def train_batches(
   else:
     parts = [_shuffled(num_images, reader, start_step)]
   return itertools.chain.from_iterable(
-    _iterate(_batched(part, make, local_size)) for part in parts
+    batching.iterate(batching.Pass(source, part, make, local_size))
+    for part in parts
   )
 
 
@@ -96,8 +96,7 @@ def eval_batches(
     int32; equally many batches on every host.
 
   Raises:
-    ValueError: if the hosts cannot share a batch equally, a picture cannot be
-      decoded or the geometry is impossible.
+    ValueError: as in `train_batches`, or if the geometry is impossible.
   """
   num_images = sources.size(source)
   local_size = sources.local_size(reader)
@@ -105,10 +104,9 @@ def eval_batches(
   def make(example):
     return host_views.centre_view(example, source, image_px, geometry)
 
-  dataset = _batched(_in_order(source, reader), make, local_size)
-  batches = _iterate(dataset)
-  for _ in range(-(-num_images // reader.batch_size)):
-    yield _pad(next(batches, _empty(dataset)), local_size)
+  share = batching.Pass(source, _in_order(source, reader), make, local_size)
+  num_batches = -(-num_images // reader.batch_size)
+  yield from batching.padded(share, num_batches)
 
 
 def _shuffled(
@@ -179,57 +177,3 @@ def _enumerate(
     return {"epoch": epoch_number, "index": index, **example}
 
   return examples.enumerate().map(number)
-
-
-def _batched(
-  examples: tf.data.Dataset, make: Callable, local_size: int
-) -> tf.data.Dataset:
-  """Makes examples in parallel, yet always in the same order."""
-  options = tf.data.Options()
-  options.deterministic = True
-  options.threading.private_threadpool_size = os.cpu_count()
-  return (
-    examples.map(make, num_parallel_calls=tf.data.AUTOTUNE)
-    .batch(local_size)
-    .prefetch(_PREFETCHED_BATCHES)
-    .with_options(options)
-  )
-
-
-def _iterate(dataset: tf.data.Dataset) -> Iterator[dict[str, np.ndarray]]:
-  """NumPy batches; a picture that cannot be decoded is one sentence."""
-  # A name of this frame: the module's may be gone when the program ends.
-  decoding = (tf.errors.InvalidArgumentError, tf.errors.UnknownError)
-  reading = tf.errors.OpError
-  try:
-    yield from dataset.as_numpy_iterator()
-  except decoding as error:
-    reason = error.message.partition("\n")[0]
-    raise ValueError(
-      f"a picture cannot be decoded ({reason}); for your own pictures"
-      " data.corrupt=skip finds such files."
-    ) from error
-  except reading as error:
-    reason = error.message.partition("\n")[0]
-    raise ValueError(f"the data cannot be read ({reason}).") from error
-
-
-def _empty(dataset: tf.data.Dataset) -> dict[str, np.ndarray]:
-  """A batch of no examples."""
-  return {
-    name: np.zeros((0, *spec.shape[1:]), spec.dtype.as_numpy_dtype)
-    for name, spec in dataset.element_spec.items()
-  }
-
-
-def _pad(
-  batch: dict[str, np.ndarray], local_size: int
-) -> dict[str, np.ndarray]:
-  """Fills a batch up with zeros and adds the mask of what is real."""
-  missing = local_size - len(batch["index"])
-  padded = {
-    name: np.pad(values, [(0, missing)] + [(0, 0)] * (values.ndim - 1))
-    for name, values in batch.items()
-  }
-  mask = np.arange(local_size) < local_size - missing
-  return {**padded, "mask": mask}
