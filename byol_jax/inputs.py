@@ -9,7 +9,7 @@ import numpy as np
 
 from byol_jax import parallel
 from byol_jax.augment import policies, sets
-from byol_jax.data import memory, opening, selection, sources
+from byol_jax.data import memory, opening, problems, selection, sources
 from byol_jax.types import Batch
 
 
@@ -41,7 +41,8 @@ def open_inputs(config: ml_collections.ConfigDict) -> Inputs:
     The opened splits; decoded into memory only if `data.views` says so.
 
   Raises:
-    ValueError: the data is missing, empty or corrupt, in one sentence.
+    ValueError: the data is missing, empty or corrupt, or a label is no class,
+      in one sentence.
   """
   train = _with_access(_open_train(config.data), config.data)
   if config.data.train_images:
@@ -57,6 +58,8 @@ def open_inputs(config: ml_collections.ConfigDict) -> Inputs:
   )
   if views.where == "memory":
     reads, train, test = memory, memory.pooled(train), memory.pooled(test)
+    for part in filter(None, (train, test)):
+      problems.check_labels(part.labels, part.class_names)
   else:
     # TensorFlow takes seconds to import: only those who need it wait.
     from byol_jax.data import pipeline as reads

@@ -13,6 +13,7 @@ from byol_jax.data import (
   identity,
   memory,
   opening,
+  problems,
   selection,
   sources,
   splits,
@@ -201,7 +202,7 @@ def _held_out(data, train, test, seed: int) -> np.ndarray:
 
 
 def _check_labels(*parts: sources.Source | None) -> None:
-  """Refuses pictures without a class, where labels are known by now."""
+  """Refuses labels that are no class, where labels are known by now."""
   known = sources.ArraySource | sources.EncodedSource
   for name, part in zip(("train", "valid", "test"), parts, strict=True):
     if isinstance(part, known) and part.labels.ndim == 1:
@@ -212,6 +213,7 @@ def _check_labels(*parts: sources.Source | None) -> None:
           f" no class (label {part.labels.min()}), as in the test splits of"
           " TFDS whose labels are hidden: name another split."
         )
+      problems.check_labels(part.labels, part.class_names)
 
 
 def _check_set(name: str, expected: benchmark_sets.BenchmarkSet, parts) -> None:

@@ -225,6 +225,16 @@ def test_stream_is_refused_before_it_is_read(monkeypatch, changes):
     labelled.open_parts(data, "", seed=0)
 
 
+@pytest.mark.parametrize("kind", ["array", "files", "records"])
+def test_a_label_beyond_the_classes_is_refused(monkeypatch, kind):
+  parts = {name: _three([0, 1, 2], kind) for name in _PARTS}
+  parts["test"] = _three([0, 3, 2], kind)
+  monkeypatch.setattr(opening, "open_part", lambda data, part, *_: parts[part])
+  data = data_section(source="tfds", hold_out="given")
+  with pytest.raises(ValueError, match="label 3, and 3 classes"):
+    labelled.open_parts(data, "", seed=0)
+
+
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("kind", ["array", "files", "records"])
 def test_pictures_without_a_class_are_refused(monkeypatch, place, kind):

@@ -1,6 +1,7 @@
 """A tiny set like PASCAL VOC, prepared by TFDS in both kinds of files."""
 
 import io
+import shutil
 
 import numpy as np
 import pytest
@@ -102,3 +103,11 @@ def test_set_without_all_classes_is_named(tmp_path):
 def test_missing_set_is_explained(tmp_path):
   with pytest.raises(ValueError, match="'voc/2007' is not prepared"):
     tfds_multi_label.open_multi_label("voc/2007", "train", str(tmp_path))
+
+
+def test_a_label_out_of_range_is_refused(data_dir, tmp_path):
+  copy = shutil.copytree(data_dir, tmp_path / "copy")
+  for path in copy.rglob("labels*.labels.txt"):
+    path.write_text("boat\ncat\n")
+  with pytest.raises(ValueError, match="label 2, and 2 classes"):
+    tfds_multi_label.open_multi_label("scenes", "train", str(copy))

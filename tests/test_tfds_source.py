@@ -2,6 +2,8 @@
 
 import io
 import itertools
+import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -251,6 +253,65 @@ def test_set_that_is_not_prepared_is_explained(tmp_path):
 def test_manual_download_of_imagenet_is_explained(tmp_path):
   with pytest.raises(ValueError, match=r"ILSVRC2012_img_train.tar.*manual"):
     tfds_source.open_tfds("imagenet2012", "train", str(tmp_path), True)
+
+
+@pytest.mark.parametrize("name", ["", "a b;c", "../shades", "shades/x/y/z"])
+def test_a_name_that_is_none_is_refused(data_dir, name):
+  with pytest.raises(ValueError, match=r"(opened|prepared).*data.data_dir"):
+    tfds_source.open_tfds(name, "train", data_dir, True)
+
+
+@pytest.fixture
+def damaged(data_dir, tmp_path):
+  """A copy that may be damaged."""
+  return pathlib.Path(shutil.copytree(data_dir, tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("name", ["dataset_info.json", "features.json"])
+@pytest.mark.parametrize("content", [None, b"", b"{", b"\xff"])
+def test_a_half_prepared_set_is_named(damaged, name, content):
+  (path,) = damaged.rglob(name)
+  path.unlink()
+  if content is not None:
+    path.write_bytes(content)
+  with pytest.raises(ValueError, match=r"'shades'.*data_dir.*prepare") as error:
+    tfds_source.open_tfds("shades", "train", str(damaged), True)
+  assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("damage", ["missing", "short", "changed"])
+def test_files_that_cannot_be_read_are_one_sentence(damaged, damage):
+  path = min(damaged.rglob("shades-train*-of-*"))
+  content = path.read_bytes()
+  half = len(content) // 2
+  path.unlink()
+  if damage == "short":
+    path.write_bytes(content[:half])
+  if damage == "changed":
+    other = bytes([content[half] ^ 255])
+    path.write_bytes(content[:half] + other + content[half + 1 :])
+  source = tfds_source.open_tfds("shades", "train", str(damaged), True)
+  said = r"(record \d+ of .*'shades'|TFRecord data set) (is|cannot be)"
+  for use in (tfds_source.read_all, selection.labels):
+    with pytest.raises(ValueError, match=said):
+      use(source)
+  with pytest.raises(ValueError, match=said) as error:
+    _train(source, _reader(), 0, 5)
+  assert "{{" not in str(error.value)
+
+
+@pytest.mark.parametrize("views", ["memory", "device"])
+def test_a_label_out_of_range_is_refused(damaged, views):
+  """As in a test split whose labels are hidden, or under fewer names."""
+  (path,) = damaged.rglob("label.labels.txt")
+  path.write_text("even\n")
+  changes = {"data__source": "tfds", "data__tfds_name": "shades"}
+  config = tiny.config(
+    **changes, data__data_dir=str(damaged), data__views=views
+  )
+  config.data.train_split, config.data.test_split = "train", ""
+  with pytest.raises(ValueError, match=r"label 1, and 1 classes .*labelled"):
+    next(inputs.train_batches(inputs.open_inputs(config), 0, 4, 0))
 
 
 @pytest.mark.parametrize("split", ["trian", "train[a:]", "train[50:]"])

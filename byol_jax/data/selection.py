@@ -78,7 +78,10 @@ def labels(source: sources.Source) -> np.ndarray:
   if not source.labelled:
     return np.zeros(0, np.int32)
   if isinstance(source, sources.StreamSource):
-    records = source.open(None, 0, 1).as_numpy_iterator()
+    # Imports TensorFlow, which such a source needs anyway.
+    from byol_jax.data import tfds_source
+
+    records = tfds_source.all_of(source)
     return np.array([record["label"] for record in records], np.int32)
   return np.array(
     [source.read(position)[1] for position in range(source.num_images)],

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from byol_jax.data import sources, tfds_source
+from byol_jax.data import batching, problems, sources, tfds_builder, tfds_source
 
 # As TFDS calls all classes in a picture, and those with an object that is not
 # "difficult"; VOC's rules leave a picture with only difficult ones out.
@@ -31,10 +32,11 @@ def open_multi_label(
     where all objects of the class are difficult, not to be counted.
 
   Raises:
-    ValueError: the set is not prepared, or has no such split or labels.
+    ValueError: the set is not prepared or damaged, has no such split or labels,
+      or a label is no class.
   """
-  builder = tfds_source.find(name, data_dir)
-  num_images = tfds_source.split_size(builder, name, split)
+  builder = tfds_builder.find(name, data_dir)
+  num_images = tfds_builder.split_size(builder, name, split)
   missing = {"image", _ALL, _COUNTED} - set(builder.info.features)
   if missing:
     raise ValueError(
@@ -46,14 +48,15 @@ def open_multi_label(
   labels = np.zeros((num_images, len(class_names)), np.int32)
   plain = np.zeros(num_images, bool)
   for position in range(num_images):
-    record = records[position]
+    record = tfds_source.record(records, position, name)
+    problems.check_labels(np.asarray(record[_ALL]), class_names)
     _mark(labels[position], record)
     plain[position] = tfds_source.is_plain_jpeg(record["image"])
   return sources.EncodedSource(
     num_images=num_images,
     labels=labels,
     class_names=class_names,
-    read=lambda position: records[position]["image"],
+    read=lambda position: tfds_source.record(records, position, name)["image"],
     name=lambda position: f"picture {position} of {name}",
     is_plain_jpeg=plain,
   )
@@ -68,7 +71,7 @@ def _mark(row: np.ndarray, record: Mapping[str, Any]) -> None:
 def _records(builder: tfds.core.DatasetBuilder, split: str):
   """Random access to records whose pictures stay encoded."""
   skip = tfds.decode.SkipDecoding()
-  if tfds_source.has_random_access(builder):
+  if tfds_builder.has_random_access(builder):
     return builder.as_data_source(
       split, decoders={"image": skip}, file_format="array_record"
     )
@@ -78,4 +81,7 @@ def _records(builder: tfds.core.DatasetBuilder, split: str):
   dataset = builder.as_dataset(
     split=split, decoders=kept, read_config=tfds_source.read_config(None)
   )
-  return list(dataset.as_numpy_iterator())
+  try:
+    return list(dataset.as_numpy_iterator())
+  except tf.errors.OpError as error:
+    raise ValueError(batching.unreadable_files(error)) from error

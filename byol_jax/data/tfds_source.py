@@ -4,25 +4,22 @@ Nothing is downloaded or prepared here: the files must be there, on a disk or in
 a bucket (`gs://`).
 """
 
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from tensorflow_datasets.core import read_only_builder
 
-from byol_jax.data import pictures, sources
+from byol_jax.data import batching, pictures, sources, tfds_builder
 
 # The accelerators belong to JAX.
 tf.config.set_visible_devices([], "GPU")
 
+# What was seen to be raised over missing, truncated or changed array_records.
+_UNREADABLE = (RuntimeError, TypeError, LookupError, ValueError, OSError)
 # Files that a shuffled stream reads at once.
 _INTERLEAVED_FILES = 16
-_MANUAL = {
-  "imagenet2012": (
-    " after putting ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar, which"
-    " image-net.org gives to registered researchers, into"
-    " {data_dir}/downloads/manual"
-  )
-}
 
 
 # Training pictures and classes: a plan can be made before the download.
@@ -72,13 +69,13 @@ def open_tfds(
     ValueError: if the data set is not prepared there, has no such split, no
       pictures or, when asked for, no labels.
   """
-  builder = find(name, data_dir)
-  num_images = split_size(builder, name, split)
+  builder = tfds_builder.find(name, data_dir)
+  num_images = tfds_builder.split_size(builder, name, split)
   image_key, label_key = _keys(builder, name, labelled)
   class_names = tuple(
     builder.info.features[label_key].names if labelled else ()
   )
-  if has_random_access(builder):
+  if tfds_builder.has_random_access(builder):
     read = _reader(builder, split, image_key, label_key)
     return sources.RecordSource(num_images, labelled, class_names, read)
   opener = _opener(builder, split, image_key, label_key)
@@ -95,15 +92,17 @@ def read_all(
 
   Returns:
     The same pictures in the same order.
+
+  Raises:
+    ValueError: the files cannot be read.
   """
   if isinstance(source, sources.StreamSource):
-    records = [
-      (record["encoded"], record.get("label", 0))
-      for record in source.open(None, 0, 1).as_numpy_iterator()
+    kept = [
+      (found["encoded"], found.get("label", 0)) for found in all_of(source)
     ]
   else:
-    records = [source.read(position) for position in range(source.num_images)]
-  encoded, labels = zip(*records, strict=True)
+    kept = [source.read(position) for position in range(source.num_images)]
+  encoded, labels = zip(*kept, strict=True)
   return sources.EncodedSource(
     num_images=source.num_images,
     labels=np.array(labels if source.labelled else (), np.int32),
@@ -114,55 +113,46 @@ def read_all(
   )
 
 
+def all_of(source: sources.StreamSource) -> Iterator[dict[str, Any]]:
+  """All records of a stream, in order.
+
+  Raises:
+    ValueError: the files cannot be read.
+  """
+  try:
+    yield from source.open(None, 0, 1).as_numpy_iterator()
+  except tf.errors.OpError as error:
+    raise ValueError(batching.unreadable_files(error)) from error
+
+
+def record(
+  records: Sequence[Mapping[str, Any]], position: int, name: str
+) -> Mapping[str, Any]:
+  """One record of a set with random access.
+
+  Args:
+    records: of the set.
+    position: in [0, size).
+    name: of the set.
+
+  Raises:
+    ValueError: its file cannot be read.
+  """
+  try:
+    found = records[position]
+  except _UNREADABLE as error:
+    raise ValueError(
+      f"record {position} of the TFDS set {name!r} cannot be read ({error})."
+    ) from error
+  # What a truncated file gives.
+  if any(value is None for value in found.values()):
+    raise ValueError(f"record {position} of the TFDS set {name!r} is damaged.")
+  return found
+
+
 def is_plain_jpeg(encoded: bytes) -> bool:
   """As `pictures.inspect_header` of a whole file."""
   return pictures.inspect_header(lambda size: encoded[:size])
-
-
-def has_random_access(builder: tfds.core.DatasetBuilder) -> bool:
-  """Whether a set is prepared in the array_record format."""
-  formats = builder.info.available_file_formats()
-  return "array_record" in {file_format.value for file_format in formats}
-
-
-def find(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
-  """A prepared set; its arguments and errors are those of `open_tfds`."""
-  try:
-    return read_only_builder.builder_from_files(name, data_dir=data_dir or None)
-  except tfds.core.DatasetNotFoundError as error:
-    raise ValueError(_not_prepared(name, data_dir)) from error
-
-
-def _not_prepared(name: str, data_dir: str) -> str:
-  """How to get the data set, in one sentence."""
-  where = data_dir or "~/tensorflow_datasets"
-  bare_name = name.partition("/")[0].partition(":")[0]
-  manual = _MANUAL.get(bare_name, "").format(data_dir=where)
-  option = f", data_dir={data_dir!r}" if data_dir else ""
-  command = (
-    "import tensorflow_datasets as tfds;"
-    f" tfds.builder({name!r}{option}, file_format='array_record')"
-    ".download_and_prepare()"
-  )
-  return (
-    f"the TFDS set {name!r} is not prepared in {where}: set data.data_dir or"
-    f' prepare it once by `python -c "{command}"`{manual}.'
-  )
-
-
-def split_size(builder: tfds.core.DatasetBuilder, name: str, split: str) -> int:
-  """Pictures in a split, at least one; errors are those of `open_tfds`."""
-  try:
-    num_images = builder.info.splits[split].num_examples
-  except (ValueError, KeyError) as error:
-    known = ", ".join(sorted(builder.info.splits))
-    raise ValueError(
-      f"the TFDS set {name!r} has no split {split!r}: it has {known}, and parts"
-      " of them such as 'train[:1000]'."
-    ) from error
-  if not num_images:
-    raise ValueError(f"the split {split!r} of the TFDS set {name!r} is empty.")
-  return num_images
 
 
 def _keys(
@@ -208,8 +198,8 @@ def _reader(builder, split: str, image_key: str, label_key: str):
   )
 
   def read(position):
-    record = records[position]
-    return record[image_key], int(record[label_key]) if label_key else 0
+    found = record(records, position, builder.name)
+    return found[image_key], int(found[label_key]) if label_key else 0
 
   return read
 
@@ -221,10 +211,10 @@ def _opener(builder, split: str, image_key: str, label_key: str):
     kept, decoders={image_key: tfds.decode.SkipDecoding()}
   )
 
-  def rename(record):
-    example = {"encoded": record[image_key]}
+  def rename(found):
+    example = {"encoded": found[image_key]}
     if label_key:
-      example["label"] = record[label_key]
+      example["label"] = found[label_key]
     return example
 
   def open_stream(seed, host, num_hosts):
