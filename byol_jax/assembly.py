@@ -9,7 +9,7 @@ import optax
 
 from byol_jax import (
   byol,
-  loop,
+  jobs,
   loss,
   objectives,
   optimizers,
@@ -20,6 +20,8 @@ from byol_jax.networks import network
 
 # Base learning rates count per so many images (paper, "Optimization").
 _RATE_UNIT = 256
+# Of int32, which counts them.
+_MAX_STEPS = 2**31 - 1
 # Parts of a batch that a CPU's program writes out: 64 would compile for long.
 _MAX_UNROLLED = 16
 
@@ -58,6 +60,7 @@ def settings(config: ml_collections.ConfigDict) -> loss.Settings:
     copied=config.target.starts_as_copy,
     num_micro_batches=parts,
     unrolled=parallel.is_cpu() and parts <= _MAX_UNROLLED,
+    skips=config.training.max_skipped_steps > 0,
   )
 
 
@@ -72,7 +75,8 @@ def durations(config: ml_collections.ConfigDict, num_images: int) -> Durations:
     The derived numbers.
 
   Raises:
-    ValueError: the run is shorter than one step, or its warm-up fills it.
+    ValueError: the run is shorter than one step, its warm-up fills it, or it
+      has more steps than a step's number can count.
   """
   training = config.training
   num_steps = int(training.num_epochs * num_images // training.batch_size)
@@ -82,31 +86,38 @@ def durations(config: ml_collections.ConfigDict, num_images: int) -> Durations:
       f"training.num_epochs={training.num_epochs:g} of {num_images} images make"
       f" {num_steps} steps, which leaves none after {warmup} warm-up steps."
     )
+  schedule_epochs = training.schedule_epochs or training.num_epochs
+  schedule_steps = int(schedule_epochs * num_images // training.batch_size)
+  if schedule_steps > _MAX_STEPS:
+    raise ValueError(
+      f"{schedule_epochs:g} epochs of {num_images} images make {schedule_steps}"
+      f" steps: training.num_epochs and schedule_epochs may make {_MAX_STEPS}."
+    )
   scale = training.batch_size / _RATE_UNIT
   peak_rate = config.optimizer.base_learning_rate * scale
-  schedule_epochs = training.schedule_epochs or training.num_epochs
   return Durations(
     num_steps=num_steps,
-    num_schedule_steps=int(schedule_epochs * num_images // training.batch_size),
+    num_schedule_steps=schedule_steps,
     num_warmup_steps=warmup,
     peak_rate=peak_rate,
   )
 
 
-def plan(config: ml_collections.ConfigDict, num_images: int) -> loop.Plan:
+def plan(config: ml_collections.ConfigDict, num_images: int) -> jobs.Plan:
   """Periods of the loop, in steps."""
   batch_size = config.training.batch_size
 
   def period(epochs):
     return max(1, round(epochs * num_images / batch_size)) if epochs else 0
 
-  return loop.Plan(
+  return jobs.Plan(
     num_steps=durations(config, num_images).num_steps,
     images_per_step=batch_size,
     log_every=config.log_every,
     evaluate_every=period(config.evaluation.every_epochs),
     checkpoint_every=period(config.checkpoint.every_epochs),
     keep=config.checkpoint.keep,
+    max_skipped=config.training.max_skipped_steps,
   )
 
 

@@ -47,6 +47,15 @@ def test_a_run_without_steps_is_refused(epochs, warmup):
     assembly.durations(config, 1000)
 
 
+@pytest.mark.parametrize("key", ["num_epochs", "schedule_epochs"])
+def test_more_steps_than_can_be_counted_are_refused(key):
+  # 1000 / 64 steps an epoch: 2**31 steps are 137,438,953.5 epochs.
+  assembly.durations(_config(**{f"training__{key}": 137_438_953.0}), 1000)
+  config = _config(**{f"training__{key}": 137_438_954.0})
+  with pytest.raises(ValueError, match=r"steps: training\.num_epochs and"):
+    assembly.durations(config, 1000)
+
+
 def test_schedules_follow_the_plan():
   config = _config(optimizer__base_learning_rate=0.2, target__base_decay=0.9)
   made = assembly.make_schedules(config, assembly.durations(config, 1000))

@@ -50,6 +50,12 @@ def test_steps_are_those_of_imagenet():
   )
 
 
+def test_more_steps_than_can_be_counted_are_refused():
+  endless = POINT._replace(num_epochs=1e9)
+  with pytest.raises(ValueError, match=r"1e\+09 of 10240 pictures make"):
+    recipe.plan(linear.get_config(), endless, 10240)
+
+
 def test_warm_up_is_linear_then_a_cosine():
   config = _with(supervised.get_config(), training__batch_size=10)
   factor = recipe.schedule(config, num_steps=100, num_images=100)

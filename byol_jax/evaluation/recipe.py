@@ -8,12 +8,14 @@ import ml_collections
 import numpy as np
 import optax
 
-from byol_jax import classify, loop, optimizers, schedules
+from byol_jax import classify, jobs, optimizers, schedules
 from byol_jax.data import sources
 from byol_jax.networks import network
 
 # Base learning rates count per so many images (paper, "Optimization").
 _RATE_UNIT = 256
+# Of int32, which counts them.
+_MAX_STEPS = 2**31 - 1
 # BN decay max(1 - 10 / s, 0.9), s the steps of an epoch (paper, "Transfer").
 _NORM_STEPS, _MIN_NORM_DECAY = 10, 0.9
 
@@ -35,7 +37,7 @@ class Point(NamedTuple):
 
 def plan(
   config: ml_collections.ConfigDict, point: Point, num_images: int
-) -> loop.Plan:
+) -> jobs.Plan:
   """Length and periods, in steps.
 
   Args:
@@ -44,7 +46,8 @@ def plan(
     num_images: to train on.
 
   Raises:
-    ValueError: fewer pictures than a batch, or no steps after the warm-up.
+    ValueError: fewer pictures than a batch, no steps after the warm-up, or
+      more steps than a step's number can count.
   """
   batch_size = config.training.batch_size
   sources.steps_per_epoch(num_images, batch_size)
@@ -58,8 +61,13 @@ def plan(
       f" after training.warmup_epochs={warmup_epochs:g}: raise"
       " training.num_epochs."
     )
+  if num_steps > _MAX_STEPS:
+    raise ValueError(
+      f"training.num_epochs={point.num_epochs:g} of {num_images} pictures make"
+      f" {num_steps} steps: at most {_MAX_STEPS} can be counted."
+    )
   evaluate_every = _steps(config, config.evaluation.every_epochs, num_images)
-  return loop.Plan(
+  return jobs.Plan(
     num_steps=num_steps,
     images_per_step=batch_size,
     log_every=config.log_every,
