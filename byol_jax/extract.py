@@ -28,7 +28,11 @@ from byol_jax.data import folder, sources
 from byol_jax.evaluation import export, features
 from byol_jax.networks import network
 
-_REQUIRED = {"encoder": "runs/cpu", "images": "pictures"}
+_REQUIRED = {
+  "encoder": "runs/cpu",
+  "images": "pictures",
+  "out": "features.npz",
+}
 _SECS_BETWEEN_LINES = 30.0
 
 
