@@ -6,10 +6,11 @@ counts only once it is whole: what a killed process has begun is ignored, then
 removed.
 """
 
+import contextlib
 import logging
 import os
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import chex
@@ -28,6 +29,14 @@ _MAX_NAMED = 5
 
 class CheckpointError(ValueError):
   """A checkpoint that does not fit, said in one sentence."""
+
+
+class _Manager(ocp.CheckpointManager):
+  """Says in one sentence what went wrong in the background."""
+
+  def wait_until_finished(self) -> None:
+    with _explained(self.directory):
+      super().wait_until_finished()
 
 
 class Found(NamedTuple):
@@ -59,14 +68,23 @@ def open_manager(folder: str, keep: int) -> ocp.CheckpointManager:
 
   Returns:
     What the other functions of this module take as `manager`; `with` closes it.
+
+  Raises:
+    CheckpointError: the folder cannot be made or read.
   """
   origin.versions()  # Of the code as it is now, not at the first checkpoint.
+  # The error itself is raised to us; its traceback says no more.
+  logging.getLogger("absl").addFilter(_has_no_traceback)
+  # In the background, a folder that cannot be made would leave threads that
+  # wait for it, and the program could not end.
+  in_turn = ocp.AsyncOptions(create_directories_asynchronously=False)
   options = ocp.CheckpointManagerOptions(
-    max_to_keep=keep, cleanup_tmp_directories=True
+    max_to_keep=keep, cleanup_tmp_directories=True, async_options=in_turn
   )
-  return ocp.CheckpointManager(
-    _absolute(folder), options=options, handler_registry=_handlers()
-  )
+  with _explained(folder):
+    return _Manager(
+      _absolute(folder), options=options, handler_registry=_handlers()
+    )
 
 
 def save(
@@ -89,12 +107,16 @@ def save(
     config_json: the config that made them.
     pending: what the run has begun and not finished, as JSON can say it; comes
       back as `Found.pending`.
+
+  Raises:
+    CheckpointError: this checkpoint or the one before could not be written.
   """
   described = manifest.make(tree, config_json, origin.versions(), pending)
   items = ocp.args.Composite(
     state=ocp.args.StandardSave(tree), config=ocp.args.JsonSave(described)
   )
-  manager.save(step, args=items)
+  with _explained(manager.directory):
+    manager.save(step, args=items)
 
 
 def restore_newest(
@@ -181,7 +203,14 @@ def changes(
 
 
 def wait(manager: ocp.CheckpointManager) -> None:
-  """Returns when everything that was saved is on disk."""
+  """Returns when everything that was saved is on disk.
+
+  Args:
+    manager: from `open_manager`.
+
+  Raises:
+    CheckpointError: it could not be written.
+  """
   manager.wait_until_finished()
 
 
@@ -340,3 +369,25 @@ def _first(differences: Sequence[str]) -> str:
   more = len(differences) - _MAX_NAMED
   rest = f"; and {more} more differences" if more > 0 else ""
   return "; ".join(differences[:_MAX_NAMED]) + rest
+
+
+@contextlib.contextmanager
+def _explained(folder: epath.PathLike) -> Iterator[None]:
+  """Says which folder it was that the storage refused.
+
+  Orbax raises OSErrors as they are, and TensorStore's as ValueErrors.
+  """
+  try:
+    yield
+  except CheckpointError:
+    raise
+  except (OSError, ValueError) as error:
+    raise CheckpointError(
+      f"A checkpoint in {folder} cannot be written:"
+      f" {step_folder.reason(error)}; those before it are untouched, and the"
+      " same command goes on from there."
+    ) from error
+
+
+def _has_no_traceback(record: logging.LogRecord) -> bool:
+  return not record.exc_info

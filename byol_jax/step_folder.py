@@ -1,6 +1,7 @@
 """One step's folder: read by this host alone, or set aside."""
 
 import itertools
+import os
 import re
 from typing import Any
 
@@ -69,6 +70,26 @@ def set_aside(folder: epath.Path) -> None:
   folder.rename(place)
 
 
+def reason(error: Exception) -> str:
+  """What went wrong, without a library's account of itself.
+
+  Args:
+    error: of Orbax or TensorStore.
+
+  Returns:
+    The operating system's words where there are any, else the beginning of the
+    message.
+  """
+  if isinstance(error, OSError) and error.strerror:
+    return error.strerror
+  # TensorStore's way of saying it.
+  found = re.search(r"os_error_code='(\d+)'", str(error))
+  if found:
+    return os.strerror(int(found[1]))
+  line = str(error).strip().partition("\n")[0]
+  return re.sub(r" \[.*|Error opening .* driver: ", "", line)[:_MAX_REASON]
+
+
 def _probe(folder: epath.Path) -> None:
   """Reads each array of a state, one after the other.
 
@@ -104,9 +125,6 @@ def _attempt(
 
 
 def _damaged(part: str, error: Exception) -> DamagedError:
-  reason = str(error).strip().partition("\n")[0]
-  # TensorStore's status comes first; its account of itself is long.
-  reason = re.sub(r" \[.*|Error opening .* driver: ", "", reason)
   return DamagedError(
-    f"{part} cannot be read: {type(error).__name__}: {reason[:_MAX_REASON]}"
+    f"{part} cannot be read: {type(error).__name__}: {reason(error)}"
   )

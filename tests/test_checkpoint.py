@@ -1,10 +1,14 @@
+import errno
 import json
 import os
 import shutil
+import threading
+import time
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 from byol_jax import checkpoint, types
@@ -177,3 +181,58 @@ def test_no_pickle_is_written(tmp_path):
   files = [path for path in tmp_path.rglob("*") if path.is_file()]
   assert files
   assert not [path for path in files if path.read_bytes()[:1] == b"\x80"]
+
+
+def _fails_in_background(manager, monkeypatch):
+  """Lets the file of the settings fail, as on a full disk."""
+
+  async def refuse(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+  monkeypatch.setattr(ocp.JsonCheckpointHandler, "_save_fn", refuse)
+  checkpoint.save(manager, 2, _state(2), CONFIG)
+
+
+# TensorStore goes on for a moment after Orbax has given up.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", ["save", "wait", "close"])
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch, name):
+  _save_steps(tmp_path, [1])
+  manager = checkpoint.open_manager(str(tmp_path), keep=10)
+  _fails_in_background(manager, monkeypatch)
+  after = {
+    "save": lambda: checkpoint.save(manager, 3, _state(3), CONFIG),
+    "wait": lambda: checkpoint.wait(manager),
+    "close": lambda: checkpoint.close(manager),
+  }
+  message = (
+    f"^A checkpoint in {tmp_path} cannot be written: No space left on device;"
+    r" those before it are untouched, and .*\.$"
+  )
+  with pytest.raises(checkpoint.CheckpointError, match=message):
+    after[name]()
+  checkpoint.close(manager)
+  monkeypatch.undo()
+  with checkpoint.open_manager(str(tmp_path), keep=10) as again:
+    found = checkpoint.restore_newest(again, _abstract(_state(0)), CONFIG)
+    assert found.step == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_folder_that_cannot_be_made_leaves_no_threads(tmp_path, monkeypatch):
+  manager = checkpoint.open_manager(str(tmp_path), keep=10)
+  before = threading.active_count()
+
+  def refuse(*_, **__):
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+  monkeypatch.setattr(os, "mkdir", refuse)
+  monkeypatch.setattr(os, "makedirs", refuse)
+  with pytest.raises(ValueError, match="Read-only file system; those before"):
+    checkpoint.save(manager, 1, _state(1), CONFIG)
+  monkeypatch.undo()
+  deadline = time.monotonic() + 20.0
+  while threading.active_count() > before and time.monotonic() < deadline:
+    time.sleep(0.01)
+  assert threading.active_count() <= before
+  checkpoint.close(manager)
