@@ -26,6 +26,8 @@ class State(NamedTuple):
       Empty where the online network is its own target.
     opt_state: optax state of `online.params`.
     queue: [queue_size, dim] earlier target projections of length 1; () without.
+    skipped: int32 scalar, steps left out since they were not finite; () where
+      none may be.
   """
 
   step: chex.Array
@@ -33,6 +35,7 @@ class State(NamedTuple):
   target: Variables
   opt_state: optax.OptState
   queue: chex.Array | tuple[()] = ()
+  skipped: chex.Array | tuple[()] = ()
 
 
 Update = Callable[[State, Batch, chex.PRNGKey], tuple[State, Metrics]]
@@ -96,6 +99,7 @@ def init_state(
     target=target,
     opt_state=optimizer.init(online.params),
     queue=queue,
+    skipped=jnp.zeros([], jnp.int32) if settings.skips else (),
   )
 
 
@@ -150,7 +154,11 @@ def make_update(
       target=Variables(target, stats.target),
       opt_state=opt_state,
       queue=_enqueue(state.queue, keys, state.step),
+      skipped=state.skipped,
     )
+    if settings.skips:
+      new_state = _unless_bad(new_state, state, (grads, logs["loss"]))
+      logs = {**logs, "skipped_steps": new_state.skipped}
     rate = schedules.learning_rate(state.step)
     return new_state, {**logs, "learning_rate": rate, "target_decay": decay}
 
@@ -162,6 +170,19 @@ def moving_average(
 ) -> chex.ArrayTree:
   """`decay * old + (1 - decay) * new`, leaf by leaf."""
   return jax.tree.map(lambda x, y: x + (1.0 - decay) * (y - x), old, new)
+
+
+def _unless_bad(new: State, old: State, signs: chex.ArrayTree) -> State:
+  """The new state, or the old one a step later if a sign is not finite.
+
+  The signs are the same on all devices, and so is the choice.
+  """
+  finite = [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(signs)]
+  good = jnp.all(jnp.stack(finite))
+  chosen = jax.tree.map(lambda x, y: jnp.where(good, x, y), new, old)
+  return chosen._replace(
+    step=new.step, skipped=old.skipped + jnp.where(good, 0, 1)
+  )
 
 
 def _accumulate(grad_fn, state, batch, settings):

@@ -1,64 +1,62 @@
 """The only training loop: restore, step, log, evaluate, save, stop."""
 
-import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import chex
 import jax
 import numpy as np
 
-from byol_jax import checkpoint, parallel, records
-from byol_jax.types import Batch, Metrics
+from byol_jax import (
+  checkpoint,
+  health,
+  jobs,
+  parallel,
+  records,
+  replicas,
+  stopping,
+  workdirs,
+)
+from byol_jax.types import Metrics
+
+# Steps between two comparisons of the devices' states.
+_COMPARE_EVERY = 500
 
 
-class Job(NamedTuple):
-  """What there is to train, as functions of replicated states.
+class _Start(NamedTuple):
+  """Where a run begins; `pending` is recorded once it is evaluated."""
 
-  Attributes:
-    init: to the state at step 0. A state is a NamedTuple with a field `step`.
-    shapes: to one replica's arrays as `jax.ShapeDtypeStruct`, for a restart,
-      which needs no fresh state.
-    step: (state, batch) to (state, metrics), across devices; donates the state.
-    batches: first step to the batches from there on, on the devices.
-    evaluate: state to named numbers; called on every host.
-    config_json: goes into each checkpoint.
-  """
-
-  init: Callable[[], Any]
-  shapes: Callable[[], Any]
-  step: Callable[[Any, Batch], tuple[Any, Metrics]]
-  batches: Callable[[int], Iterator[Batch]]
-  evaluate: Callable[[Any], Mapping[str, float]]
-  config_json: str
+  state: Any
+  step: int
+  pending: Mapping[str, float] | None
 
 
-class Plan(NamedTuple):
-  """How long and how often, in steps; a period of 0 means only at the end.
+class _Stepped(NamedTuple):
+  """What a step leaves on the devices."""
 
-  Attributes:
-    num_steps: of the whole run.
-    images_per_step: of all devices together, for the rate shown.
-    log_every: period of the recorded metrics, 1 or more.
-    evaluate_every: period of `Job.evaluate`.
-    checkpoint_every: period of the checkpoints.
-    keep: checkpoints to keep.
-  """
-
-  num_steps: int
-  images_per_step: int
-  log_every: int
-  evaluate_every: int
-  checkpoint_every: int
-  keep: int
+  state: Any
+  step: int
+  metrics: Metrics
 
 
-def run(job: Job, plan: Plan, workdir: str) -> tuple[Any, int]:
+class _Tools(NamedTuple):
+  """What each step is written to and watched by."""
+
+  manager: Any
+  recorder: records.Recorder
+  progress: records.Progress
+  losses: health.Losses
+  collapse: health.Collapse
+
+
+def run(job: jobs.Job, plan: jobs.Plan, workdir: str) -> tuple[Any, int]:
   """Trains to the end, from the newest checkpoint if there is one.
 
   A step is logged, evaluated, recorded and only then saved: a run that dies in
-  between does all of it again, and the record has each step once.
+  between does all of it again, and the record has each step once. A run that is
+  asked to stop saves at once; an evaluation that this cuts short is the first
+  thing that happens when it continues.
 
   Args:
     job: what to train.
@@ -69,72 +67,145 @@ def run(job: Job, plan: Plan, workdir: str) -> tuple[Any, int]:
     The last state, replicated, and the step that this call began at.
 
   Raises:
-    CheckpointError: the checkpoint belongs to another network.
+    WorkdirError: the workdir cannot be used; nothing was begun.
+    CheckpointError: the checkpoint belongs to another network, or none can be
+      read or written.
     FloatingPointError: the loss or the state is not finite any more.
+    ReplicaError: the devices' states differ.
+    StoppedError: somebody asked for it, and everything is saved.
   """
+  shapes = job.shapes()
   folder = os.path.join(workdir, checkpoint.FOLDER)
-  with checkpoint.open_manager(folder, plan.keep) as manager:
-    active = parallel.host() == 0
-    state, first_step = _begin(job, manager, active)
-    if first_step >= plan.num_steps:
-      return state, first_step
+  try:
     with (
-      records.Recorder(workdir, first_step, active) as recorder,
-      records.Progress(
-        plan.num_steps, first_step, plan.images_per_step, active
-      ) as progress,
+      workdirs.open_workdir(workdir, _num_bytes(shapes), plan.keep),
+      checkpoint.open_manager(folder, plan.keep) as manager,
     ):
-      batches = job.batches(first_step)
-      for step in range(first_step + 1, plan.num_steps + 1):
-        state, metrics = job.step(state, next(batches))
-        values = {}
-        if _is_due(step, plan.log_every, plan.num_steps):
-          values.update(_floats(metrics, step))
-          progress.show(step, values["loss"])
-        if _is_due(step, plan.evaluate_every, plan.num_steps):
-          with progress.paused():
-            scores = job.evaluate(state)
-          values.update(scores)
-          if scores:
-            progress.say(f"step {step}: {_text(scores)}")
-        if values:
-          recorder.write(step, values)
-        if _is_due(step, plan.checkpoint_every, plan.num_steps):
-          host_state = _finite(parallel.first(state), step)
-          checkpoint.save(manager, step, host_state, job.config_json)
-  return state, first_step
+      start = _begin(job, manager, shapes)
+      if start.step >= plan.num_steps and start.pending is None:
+        return start.state, start.step
+      state = _train(job, plan, workdir, manager, start)
+  finally:
+    stopping.let_go()
+  stopping.check()
+  return state, start.step
 
 
-def _begin(job: Job, manager: Any, active: bool) -> tuple[Any, int]:
-  """The newest checkpoint's state, or a fresh one; and its step."""
-  step = checkpoint.latest(manager)
-  steps = parallel.everywhere(-1 if step is None else step)
-  if len(set(steps.tolist())) > 1:
-    raise checkpoint.CheckpointError(
-      f"The hosts see different checkpoints in {manager.directory} (steps"
-      f" {steps.tolist()}, -1 for none): --workdir must be one that all share."
-    )
-  if step is None:
+def _train(
+  job: jobs.Job, plan: jobs.Plan, workdir: str, manager: Any, start: _Start
+):
+  """The steps that are left; the last state."""
+  active, (state, first_step, pending) = parallel.host() == 0, start
+  # What is pending is recorded once more.
+  recorded = first_step if pending is None else first_step - 1
+  with (
+    records.Recorder(workdir, recorded, active) as recorder,
+    records.Progress(
+      plan.num_steps, first_step, plan.images_per_step, active
+    ) as progress,
+  ):
+    losses = health.Losses(workdir, plan.max_skipped, job.name_of)
+    tools = _Tools(manager, recorder, progress, losses, health.Collapse())
+    if pending is not None:
+      _catch_up(job, start, tools)
+    batches = job.batches(first_step)
+    for step in range(first_step + 1, plan.num_steps + 1):
+      batch = next(batches)
+      state, metrics = job.step(state, batch)
+      stopping.hold()
+      losses.add(step, metrics, batch)
+      _end_step(job, plan, _Stepped(state, step, metrics), tools)
+  return state
+
+
+def _catch_up(job: jobs.Job, start: _Start, tools: _Tools) -> None:
+  """Makes the evaluation that an earlier call was asked to leave."""
+  scores = _scores(job, start.state, start.step, tools.progress)
+  if scores is None:
+    raise stopping.StoppedError
+  tools.recorder.write(start.step, {**start.pending, **scores})
+
+
+def _end_step(
+  job: jobs.Job, plan: jobs.Plan, stepped: _Stepped, tools: _Tools
+) -> None:
+  """Logs, evaluates, records and saves a step, each if it is due."""
+  state, step, _ = stepped
+  stop, values, pending = stopping.due(), {}, None
+  if _is_due(step, plan.log_every, plan.num_steps):
+    values = _logged(stepped, tools)
+  if _is_due(step, plan.evaluate_every, plan.num_steps):
+    scores = None if stop else _scores(job, state, step, tools.progress)
+    if scores is None:
+      stop, pending = True, values
+    else:
+      values = {**values, **scores}
+  if values and pending is None:
+    tools.recorder.write(step, values)
+  if stop or _is_due(step, plan.checkpoint_every, plan.num_steps):
+    tools.losses.settle()
+    _save(job, tools.manager, stepped, pending)
+  elif step % _COMPARE_EVERY == 0 and parallel.num_devices() > 1:
+    replicas.check(state, step)
+  if stop:
+    raise stopping.StoppedError
+
+
+def _logged(stepped: _Stepped, tools: _Tools) -> dict[str, float]:
+  """Waits for the step, brings its numbers to the host and shows them."""
+  tools.losses.settle()
+  on_host = parallel.first(dict(stepped.metrics))
+  values = {name: float(x) for name, x in on_host.items()}
+  tools.progress.show(stepped.step, values["loss"])
+  warning = tools.collapse.look(stepped.step, values)
+  if warning:
+    tools.progress.say(warning)
+  return values
+
+
+def _begin(job: jobs.Job, manager: Any, shapes: Any) -> _Start:
+  """The newest checkpoint's state, or a fresh one."""
+  active = parallel.host() == 0
+  found = checkpoint.restore_newest(manager, shapes, job.config_json)
+  if found is None:
     records.say(f"Beginning in {manager.directory.parent}.", active)
-    return job.init(), 0
-  state = checkpoint.restore(manager, step, job.shapes())
-  records.say(f"Found step {step} in {manager.directory}.", active)
-  changes = ", ".join(checkpoint.changes(manager, step, job.config_json))
-  if changes:
+    return _Start(job.init(), 0, None)
+  records.say(f"Found step {found.step} in {manager.directory}.", active)
+  if found.changes:
+    changes = ", ".join(found.changes)
     records.say(f"Continuing with changed settings: {changes}.", active)
-  return parallel.replicate(state), step
+  return _Start(parallel.replicate(found.state), found.step, found.pending)
+
+
+def _scores(
+  job: jobs.Job, state: Any, step: int, progress: records.Progress
+) -> Mapping[str, float] | None:
+  """What the evaluation finds; None if it is asked to stop."""
+  try:
+    with progress.paused():
+      scores = job.evaluate(state)
+  except stopping.StoppedError:
+    return None
+  if scores:
+    progress.say(f"step {step}: {_text(scores)}")
+  return scores
+
+
+def _save(job: jobs.Job, manager: Any, stepped: _Stepped, pending) -> None:
+  """Saves a state that is the same everywhere and finite."""
+  state, step, _ = stepped
+  if parallel.num_hosts() > 1:
+    replicas.check(state, step)
+  host_state = _finite(parallel.first(state), step)
+  checkpoint.save(manager, step, host_state, job.config_json, pending)
+
+
+def _num_bytes(shapes: Any) -> int:
+  return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
 
 
 def _is_due(step: int, every: int, num_steps: int) -> bool:
   return step == num_steps or (every > 0 and step % every == 0)
-
-
-def _floats(metrics: Metrics, step: int) -> dict[str, float]:
-  """Waits for the step and brings its numbers to the host."""
-  values = {k: float(v) for k, v in parallel.first(dict(metrics)).items()}
-  if not math.isfinite(values["loss"]):
-    raise FloatingPointError(_diverged(f"The loss is {values['loss']}", step))
-  return values
 
 
 def _finite(state: chex.ArrayTree, step: int) -> chex.ArrayTree:
@@ -142,15 +213,11 @@ def _finite(state: chex.ArrayTree, step: int) -> chex.ArrayTree:
   for path, leaf in jax.tree.leaves_with_path(state):
     if not np.all(np.isfinite(leaf)):
       name = jax.tree_util.keystr(path, simple=True, separator="/")
-      raise FloatingPointError(_diverged(f"{name} is not finite", step))
+      raise FloatingPointError(
+        f"{name} is not finite at step {step}: lower the learning rate; the"
+        " last checkpoint is untouched."
+      )
   return state
-
-
-def _diverged(what: str, step: int) -> str:
-  return (
-    f"{what} at step {step}: lower the learning rate; the last checkpoint is"
-    " untouched."
-  )
 
 
 def _text(scores: Mapping[str, float]) -> str:

@@ -31,6 +31,8 @@ class Settings(NamedTuple):
       statistics and negatives see one part only (paper, "Batch size").
     unrolled: write the parts out one by one instead of a loop: longer to
       compile, and much faster on a CPU, whose loops compute slowly.
+    skips: a step whose loss or gradients are not finite changes nothing but
+      the count of steps.
   """
 
   objective: objectives.Objective = objectives.Objective()
@@ -39,6 +41,7 @@ class Settings(NamedTuple):
   copied: bool = False
   num_micro_batches: int = 1
   unrolled: bool = False
+  skips: bool = False
 
   @property
   def has_target(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import ml_collections
 
-from byol_jax import assembly, byol, checkpoint, inputs, loop, parallel
+from byol_jax import assembly, byol, checkpoint, inputs, jobs, loop, parallel
 from byol_jax.augment import views
 from byol_jax.data import sources
 from byol_jax.evaluation import features, summary
@@ -120,13 +120,14 @@ def run(
   def evaluate(state):
     return summary.online_scores(config, data, encode, state.online)
 
-  job = loop.Job(
+  job = jobs.Job(
     init=lambda: _begin_from(config.init_from, untrained()),
     shapes=lambda: assembly.state_shapes(config, data.num_classes),
     step=parallel.pmap(parts.step, donate=True),
     batches=batches,
     evaluate=evaluate,
     config_json=config.to_json_best_effort(),
+    name_of=getattr(data.train, "name", None),
   )
   state, first_step = loop.run(job, plan, workdir)
   results = None

@@ -107,6 +107,7 @@ RULES: Mapping[str, rules.Rule] = {
   "training.warmup_epochs": rules.number(0),
   "training.schedule_epochs": rules.number(0),
   "training.micro_batches": rules.count(1),
+  "training.max_skipped_steps": rules.count(0),
   "optimizer.name": rules.choice("lars", "sgd", "adamw"),
   "optimizer.base_learning_rate": rules.number(0),
   "optimizer.weight_decay": rules.number(0),

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from byol_jax import checkpoint, loop, parallel
+from byol_jax import checkpoint, jobs, loop, parallel, stopping
 
 
 class State(NamedTuple):
@@ -15,7 +15,7 @@ class State(NamedTuple):
   total: jax.Array
 
 
-PLAN = loop.Plan(
+PLAN = jobs.Plan(
   num_steps=7,
   images_per_step=2,
   log_every=2,
@@ -23,6 +23,14 @@ PLAN = loop.Plan(
   checkpoint_every=4,
   keep=5,
 )
+
+LINES = [
+  {"step": 2, "loss": 3.0},
+  {"step": 3, "score": 3.0},
+  {"step": 4, "loss": 10.0},
+  {"step": 6, "loss": 21.0, "score": 10.5},
+  {"step": 7, "loss": 28.0, "score": 14.0},
+]
 
 
 def _job(calls, batches=None):
@@ -33,19 +41,24 @@ def _job(calls, batches=None):
     return parallel.replicate(State(np.int32(0), np.float32(0.0)))
 
   def step(state, batch):
-    total = state.total + jax.lax.pmean(batch, parallel.AXIS)
+    total = state.total + jax.lax.pmean(batch["value"][0], parallel.AXIS)
     return State(state.step + 1, total), {"loss": total}
 
   def number(first):
     calls.append(f"batches from {first}")
     for value in batches or itertools.count(first + 1):
-      yield parallel.replicate(np.float32(value))
+      yield parallel.shard(
+        {
+          "value": np.full(2, value, np.float32),
+          "index": np.arange(2, dtype=np.int32) + 10 * int(first),
+        }
+      )
 
   def evaluate(state):
     calls.append(f"evaluate {parallel.first(state.step)}")
     return {"score": float(parallel.first(state.total)) / 2}
 
-  return loop.Job(
+  return jobs.Job(
     init=init,
     shapes=lambda: State(
       jax.ShapeDtypeStruct((), jnp.int32), jax.ShapeDtypeStruct((), jnp.float32)
@@ -79,13 +92,7 @@ def test_run_logs_evaluates_and_saves_each_at_its_period(tmp_path):
     "evaluate 6",
     "evaluate 7",
   ]
-  assert _lines(tmp_path) == [
-    {"step": 2, "loss": 3.0},
-    {"step": 3, "score": 3.0},
-    {"step": 4, "loss": 10.0},
-    {"step": 6, "loss": 21.0, "score": 10.5},
-    {"step": 7, "loss": 28.0, "score": 14.0},
-  ]
+  assert _lines(tmp_path) == LINES
   assert _steps(tmp_path) == [4, 7]
 
 
@@ -136,12 +143,80 @@ def test_a_bad_loss_stops_before_it_is_saved(tmp_path, bad):
   assert _steps(tmp_path) == [4]
 
 
-def test_a_bad_state_is_not_saved_even_where_no_loss_is_logged(tmp_path):
-  job = _job([], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, np.nan, 8.0])
-  plan = PLAN._replace(num_steps=9, log_every=9, evaluate_every=0)
+def test_a_bad_loss_is_found_where_none_is_logged_or_saved(tmp_path):
+  seen = itertools.chain([1.0, 2.0, np.nan], itertools.repeat(1.0))
+  plan = PLAN._replace(num_steps=500, log_every=500, evaluate_every=0)
+  job = _job([], seen)
+  with pytest.raises(FloatingPointError, match=r"^The loss is nan at step 3:"):
+    loop.run(job, plan._replace(checkpoint_every=0), str(tmp_path))
+  assert _steps(tmp_path) == []
+
+
+def test_a_bad_state_is_not_saved_though_its_loss_is_fine(tmp_path):
+  job = _job([])
+
+  def step(state, batch):
+    state, metrics = job.step(state, batch)
+    bad = jax.tree.map(lambda x: x * np.float32(np.nan), state.total)
+    return state._replace(total=bad), {**metrics, "loss": batch["value"][:, 0]}
+
   with pytest.raises(FloatingPointError, match=r"^total is not finite at step"):
-    loop.run(job, plan, str(tmp_path))
-  assert _steps(tmp_path) == [4]
+    loop.run(job._replace(step=step), PLAN, str(tmp_path))
+  assert _steps(tmp_path) == []
+
+
+def _stops_at(monkeypatch, call):
+  """The n-th time that somebody asks, and from then on, it is due."""
+  calls = itertools.count(1)
+  monkeypatch.setattr(stopping, "due", lambda: next(calls) >= call)
+
+
+def test_a_request_to_stop_saves_and_loses_nothing(tmp_path, monkeypatch):
+  _stops_at(monkeypatch, 5)
+  with pytest.raises(stopping.StoppedError):
+    loop.run(_job([]), PLAN, str(tmp_path))
+  monkeypatch.undo()
+  assert _steps(tmp_path) == [4, 5]
+  calls = []
+  state, first_step = loop.run(_job(calls), PLAN, str(tmp_path))
+  assert first_step == 5
+  assert parallel.first(state).total == 28.0
+  assert calls == ["batches from 5", "evaluate 6", "evaluate 7"]
+  assert _lines(tmp_path) == LINES
+
+
+def test_an_evaluation_that_is_due_at_a_stop_is_made_later(
+  tmp_path, monkeypatch
+):
+  _stops_at(monkeypatch, 6)
+  calls = []
+  with pytest.raises(stopping.StoppedError):
+    loop.run(_job(calls), PLAN, str(tmp_path))
+  monkeypatch.undo()
+  assert "evaluate 6" not in calls
+  assert [line["step"] for line in _lines(tmp_path)] == [2, 3, 4]
+  calls = []
+  loop.run(_job(calls), PLAN, str(tmp_path))
+  assert calls == ["evaluate 6", "batches from 6", "evaluate 7"]
+  assert _lines(tmp_path) == LINES
+
+
+def test_an_evaluation_that_is_cut_short_is_made_again(tmp_path):
+  job = _job([])
+
+  def evaluate(state):
+    if parallel.first(state.step) == 3:
+      raise stopping.StoppedError
+    return job.evaluate(state)
+
+  for _ in range(2):  # The second time before any step.
+    with pytest.raises(stopping.StoppedError):
+      loop.run(job._replace(evaluate=evaluate), PLAN, str(tmp_path))
+  assert [line["step"] for line in _lines(tmp_path)] == [2]
+  loop.run(job, PLAN, str(tmp_path))
+  assert _lines(tmp_path) == LINES
+  loop.run(job, PLAN, str(tmp_path))
+  assert _lines(tmp_path) == LINES
 
 
 def test_a_checkpoint_of_another_shape_is_refused(tmp_path):

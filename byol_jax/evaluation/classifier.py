@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from byol_jax import classify, encoders, loop, parallel, stopping
+from byol_jax import classify, encoders, jobs, loop, parallel, stopping
 from byol_jax.data import sources
 from byol_jax.evaluation import feed, recipe, scoring, subject
 from byol_jax.networks import network
@@ -50,7 +50,7 @@ def train(
     rows = score(trainer, state, valid)
     return {f"valid_{metric}": max(row[metric] for row in rows)}
 
-  job = loop.Job(
+  job = jobs.Job(
     init=lambda: parallel.replicate(init()),
     shapes=lambda: jax.eval_shape(init),
     step=parallel.pmap(step, donate=True),

@@ -1,0 +1,85 @@
+"""Holds the replicas of a state against each other, by a cheap hash."""
+
+import functools
+from collections.abc import Callable
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from byol_jax import parallel
+
+# Odd, so that no factor loses a bit: Knuth's, of multiplicative hashing.
+_FACTOR = 2654435761
+
+
+class ReplicaError(RuntimeError):
+  """Devices that should hold the same numbers do not."""
+
+
+def check(tree: chex.ArrayTree, step: int) -> None:
+  """Compares all devices' copies of a state, bit by bit.
+
+  One pass over the memory and one number from each device. Every host must call
+  it.
+
+  Args:
+    tree: replicated arrays.
+    step: for the message.
+
+  Raises:
+    ReplicaError: some differ from those of device 0; names their hosts.
+  """
+  hashes = parallel.gather(_hashes()(tree))
+  wrong = np.flatnonzero(hashes != hashes[0])
+  if wrong.size:
+    hosts = sorted({jax.devices()[place].process_index for place in wrong})
+    raise ReplicaError(
+      f"At step {step} the parameters of host {_text(hosts)} (device"
+      f" {_text(wrong.tolist())}) are not those of host"
+      f" {jax.devices()[0].process_index} (device 0), though all have done the"
+      " same: a fault of the machine or of its network; begin again from the"
+      " last checkpoint, without that machine."
+    )
+
+
+def fingerprint(tree: chex.ArrayTree) -> chex.Array:
+  """A number that differs, but for chance, when any bit of a tree does.
+
+  Args:
+    tree: arrays of numbers, at most 32 bits each.
+
+  Returns:
+    uint32 scalar; equal parts in another order give another one.
+  """
+  total = jnp.uint32(0)
+  for leaf in jax.tree.leaves(tree):
+    bits = _bits(leaf).reshape(-1)
+    weights = 2 * jnp.arange(bits.size, dtype=jnp.uint32) + 1
+    total = total * jnp.uint32(_FACTOR) + jnp.sum(_mixed(bits) * weights)
+  return total
+
+
+@functools.cache
+def _hashes() -> Callable:
+  """Each device's fingerprint, [local_devices, 1]."""
+  return parallel.pmap(lambda tree: fingerprint(tree)[None])
+
+
+def _bits(x: chex.Array) -> chex.Array:
+  """The memory of each number, as uint32."""
+  if x.dtype == jnp.bool_:
+    return x.astype(jnp.uint32)
+  unsigned = jnp.dtype(f"uint{8 * x.dtype.itemsize}")
+  return jax.lax.bitcast_convert_type(x, unsigned).astype(jnp.uint32)
+
+
+def _mixed(bits: chex.Array) -> chex.Array:
+  """Spreads each bit over the number, so that few changes cancel out."""
+  bits = (bits ^ (bits >> 16)) * jnp.uint32(_FACTOR)
+  return bits ^ (bits >> 15)
+
+
+def _text(numbers: list[int]) -> str:
+  return ", ".join(map(str, numbers))
