@@ -149,11 +149,7 @@ def restore_newest(
       _set_aside(manager, reasons)
       return found
     reasons[step] = str(error or "another host cannot read it")
-    if parallel.host() == 0:
-      logging.warning(
-        "Checkpoint %s in %s is damaged (%s): passing over it.",
-        *(step, manager.directory, reasons[step]),
-      )
+    _warn(manager.directory, step, reasons[step])
   if reasons:
     raise CheckpointError(_nothing_left(manager.directory, reasons))
   return None
@@ -221,7 +217,9 @@ def close(manager: ocp.CheckpointManager) -> None:
 
 
 def load_params(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
-  """Reads the newest state of another run, whatever its structure.
+  """Reads the newest state of another run that can be read.
+
+  What is damaged is named and passed over, and stays as it is.
 
   Args:
     path: a workdir, its folder of checkpoints, or one step in that folder.
@@ -231,21 +229,40 @@ def load_params(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
     tuples dicts) and the config that made it.
 
   Raises:
-    CheckpointError: there is no whole checkpoint at this path.
+    CheckpointError: there is no whole checkpoint at this path, or the step that
+      it names is damaged.
   """
-  folder, step = _find(path)
-  options = ocp.CheckpointManagerOptions(create=False)
-  with ocp.CheckpointManager(
-    folder, options=options, handler_registry=_handlers()
-  ) as manager:
-    step = manager.latest_step() if step is None else step
-    if step not in manager.all_steps():
-      raise CheckpointError(f"There is no finished checkpoint in {path}.")
-    items = ocp.args.Composite(
-      state=ocp.args.StandardRestore(), config=ocp.args.JsonRestore()
+  folder, named = _find(path)
+  # By their names alone: a step that is under way, or was set aside, has none.
+  steps = sorted(int(x.name) for x in folder.iterdir() if x.name.isdigit())
+  if named is not None:
+    steps = [named] if named in steps else []
+  if not steps:
+    raise CheckpointError(f"There is no finished checkpoint in {path}.")
+  reasons = {}
+  for step in reversed(steps):
+    try:
+      tree, described = step_folder.read(folder / str(step))
+    except step_folder.DamagedError as error:
+      reasons[step] = str(error)
+      if named is None:
+        _warn(folder, step, reasons[step])
+    else:
+      return tree, described["config"]
+  newest = max(reasons)
+  raise CheckpointError(
+    f"No checkpoint in {path} can be read (steps {sorted(reasons)}; {newest}:"
+    f" {reasons[newest]})."
+  )
+
+
+def _warn(folder: epath.Path, step: int, reason: str) -> None:
+  """Names a checkpoint that is passed over."""
+  if parallel.host() == 0:
+    logging.warning(
+      "Checkpoint %s in %s is damaged (%s): passing over it.",
+      *(step, folder, reason),
     )
-    found = manager.restore(step, args=items)
-  return found["state"], found["config"]["config"]
 
 
 def _find(path: str) -> tuple[epath.Path, int | None]:

@@ -315,3 +315,30 @@ def test_hosts_pass_over_what_one_of_them_cannot_read(folder, monkeypatch):
   )
   _assert_is(_restore(folder), 1)
   assert sorted(os.listdir(folder)) == ["1", "2.damaged"]
+
+
+def test_load_params_passes_over_and_renames_nothing(folder, lines):
+  _no_state(folder / "2")
+  tree, config = checkpoint.load_params(str(folder))
+  assert tree["step"] == 1
+  assert config == json.loads(CONFIG)
+  (line,) = lines()
+  assert line.startswith(f"Checkpoint 2 in {folder} is damaged (state cannot")
+  assert sorted(os.listdir(folder)) == ["1", "2"]
+
+
+def test_load_params_refuses_a_named_step_that_is_damaged(folder, lines):
+  _no_state(folder / "2")
+  assert checkpoint.load_params(str(folder / "1"))[0]["step"] == 1
+  message = rf"^No checkpoint in {folder}/2 can be read \(steps \[2\]; 2: state"
+  with pytest.raises(checkpoint.CheckpointError, match=message):
+    checkpoint.load_params(str(folder / "2"))
+  assert lines() == []
+
+
+def test_load_params_needs_one_step_that_can_be_read(folder):
+  _no_state(folder / "2")
+  _no_config(folder / "1")
+  message = r"can be read \(steps \[1, 2\]; 2: state cannot be read"
+  with pytest.raises(checkpoint.CheckpointError, match=message):
+    checkpoint.load_params(str(folder))
