@@ -221,6 +221,30 @@ def test_micro_batches_average_gradients():
   )
 
 
+@pytest.mark.parametrize("value", [1.0, np.nan])
+def test_a_step_is_left_out_if_and_only_if_it_is_not_finite(value):
+  settings = loss.Settings(skips=True)
+  update = byol.make_update(SMALL, SMALL_OPTIMIZER, STEEP, settings)
+  start = small_state()._replace(skipped=np.int32(0))
+  # The last layer: a CPU's ReLU takes NaN for 0.
+  last = start.online.params["predictor/linear_1"]
+  last["w"] = last["w"] * np.float32(value)
+  end, (logs,) = run(update, start, small_batches(1), 1)
+  bad = not np.isfinite(value)
+  assert (end.step, end.skipped, logs["skipped_steps"]) == (1, bad, bad)
+  assert np.isfinite(logs["loss"]) == np.isfinite(value)
+  same = jax.tree.map(
+    lambda x, y: np.array_equal(x, y, equal_nan=True),
+    end._replace(step=0, skipped=0),
+    start._replace(step=0, skipped=0),
+  )
+  if bad:
+    assert all(jax.tree.leaves(same))
+  else:
+    assert not same.online.params["projector/linear"]["w"]
+    assert not same.target.params["projector/linear"]["w"]
+
+
 def test_moving_average_keeps_the_share_of_the_old():
   old, new = {"a": jnp.array([1.0, 2.0])}, {"a": jnp.array([3.0, -2.0])}
   got = byol.moving_average(old, new, 0.75)

@@ -53,6 +53,7 @@ LAYERS = {
   "parallel": 1,
   "exits": 1,
   "manifest": 0,
+  "storage": 0,
   "step_folder": 1,
   "origin": 1,
   "metrics": 1,
