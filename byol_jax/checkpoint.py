@@ -1,58 +1,25 @@
 """Checkpoints of any state tuple, written by Orbax in the background.
 
-One folder per step: `state/` holds the arrays, `config/metadata` the JSON
-text of the config, the package versions and the commit that made them. A step
-counts only once it is whole: what a killed process has begun is ignored, then
-removed.
+One folder per step: `state/` holds the arrays, `config/metadata` as JSON what
+made them and checksums. A step counts only once it is whole: what a killed
+process has begun is ignored, then removed.
 """
 
-import contextlib
 import logging
-import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import chex
-import jax
-import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
-from byol_jax import manifest, origin, parallel, step_folder
+from byol_jax import manifest, origin, parallel, step_folder, storage
 
 # Where a workdir keeps its checkpoints.
 FOLDER = "checkpoints"
-# Differences that one message names; more help nobody.
-_MAX_NAMED = 5
-
-
-class CheckpointError(ValueError):
-  """A checkpoint that does not fit, said in one sentence."""
-
-
-class _Manager(ocp.CheckpointManager):
-  """Says in one sentence what went wrong in the background."""
-
-  def wait_until_finished(self) -> None:
-    with _explained(self.directory):
-      super().wait_until_finished()
-
-
-class Found(NamedTuple):
-  """A checkpoint that was read.
-
-  Attributes:
-    step: number of updates behind the state.
-    state: as it was saved, of NumPy arrays.
-    pending: what was saved with it, None where nothing was.
-    changes: "key old -> new" for each setting that differs by now.
-  """
-
-  step: int
-  state: Any
-  pending: Any
-  changes: list[str]
+# By these names all callers know them.
+CheckpointError, Found = storage.CheckpointError, step_folder.Found
 
 
 def open_manager(folder: str, keep: int) -> ocp.CheckpointManager:
@@ -74,17 +41,15 @@ def open_manager(folder: str, keep: int) -> ocp.CheckpointManager:
   """
   origin.versions()  # Of the code as it is now, not at the first checkpoint.
   # The error itself is raised to us; its traceback says no more.
-  logging.getLogger("absl").addFilter(_has_no_traceback)
+  logging.getLogger("absl").addFilter(storage.has_no_traceback)
   # In the background, a folder that cannot be made would leave threads that
   # wait for it, and the program could not end.
   in_turn = ocp.AsyncOptions(create_directories_asynchronously=False)
   options = ocp.CheckpointManagerOptions(
     max_to_keep=keep, cleanup_tmp_directories=True, async_options=in_turn
   )
-  with _explained(folder):
-    return _Manager(
-      _absolute(folder), options=options, handler_registry=_handlers()
-    )
+  with storage.explained(folder):
+    return storage.Manager(storage.absolute(folder), options=options)
 
 
 def save(
@@ -115,7 +80,7 @@ def save(
   items = ocp.args.Composite(
     state=ocp.args.StandardSave(tree), config=ocp.args.JsonSave(described)
   )
-  with _explained(manager.directory):
+  with storage.explained(manager.directory):
     manager.save(step, args=items)
 
 
@@ -142,7 +107,8 @@ def restore_newest(
   reasons = {}
   for step in reversed(_common_steps(manager)):
     try:
-      found, error = _found(manager.directory, step, like, config_json), None
+      folder = manager.directory / str(step)
+      found, error = step_folder.find(folder, like, config_json), None
     except (step_folder.DamagedError, CheckpointError) as caught:
       found, error = None, caught
     if _all_agree_on(error):
@@ -151,51 +117,11 @@ def restore_newest(
     reasons[step] = str(error or "another host cannot read it")
     _warn(manager.directory, step, reasons[step])
   if reasons:
-    raise CheckpointError(_nothing_left(manager.directory, reasons))
+    raise CheckpointError(
+      f"{_nothing_left(manager.directory, reasons)}: mend the storage, or begin"
+      " anew with another --workdir."
+    )
   return None
-
-
-def latest(manager: ocp.CheckpointManager) -> int | None:
-  """The newest whole step, None when there is none yet."""
-  return manager.latest_step()
-
-
-def restore(
-  manager: ocp.CheckpointManager, step: int, like: chex.ArrayTree
-) -> chex.ArrayTree:
-  """Reads a state.
-
-  Args:
-    manager: from `open_manager`.
-    step: one that was saved.
-    like: a tree of the same structure, for example from `jax.eval_shape`.
-
-  Returns:
-    The tree as it was saved, of NumPy arrays.
-
-  Raises:
-    CheckpointError: the checkpoint has other keys, shapes or types.
-  """
-  tree, _ = step_folder.read(manager.directory / str(step))
-  return _fitted(tree, like, f"Checkpoint {step} in {manager.directory}")
-
-
-def changes(
-  manager: ocp.CheckpointManager, step: int, config_json: str
-) -> list[str]:
-  """Says which settings are no longer those that made a checkpoint.
-
-  Args:
-    manager: from `open_manager`.
-    step: one that was saved.
-    config_json: the present config.
-
-  Returns:
-    One "key old -> new" for each setting that differs.
-  """
-  items = ocp.args.Composite(config=ocp.args.JsonRestore())
-  described = manager.restore(step, args=items)["config"]
-  return manifest.changes(described, config_json)
 
 
 def wait(manager: ocp.CheckpointManager) -> None:
@@ -211,8 +137,7 @@ def wait(manager: ocp.CheckpointManager) -> None:
 
 
 def close(manager: ocp.CheckpointManager) -> None:
-  """Waits for the writes under way and frees the threads."""
-  manager.wait_until_finished()
+  """Waits for the writes under way, as `wait` does, and frees the threads."""
   manager.close()
 
 
@@ -249,11 +174,7 @@ def load_params(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
         _warn(folder, step, reasons[step])
     else:
       return tree, described["config"]
-  newest = max(reasons)
-  raise CheckpointError(
-    f"No checkpoint in {path} can be read (steps {sorted(reasons)}; {newest}:"
-    f" {reasons[newest]})."
-  )
+  raise CheckpointError(f"{_nothing_left(path, reasons)}.")
 
 
 def _warn(folder: epath.Path, step: int, reason: str) -> None:
@@ -268,29 +189,12 @@ def _warn(folder: epath.Path, step: int, reason: str) -> None:
 def _find(path: str) -> tuple[epath.Path, int | None]:
   """The folder of checkpoints, and the step if the path names one."""
   inner = epath.Path(path) / FOLDER
-  folder = _absolute(inner if inner.is_dir() else path)
+  folder = storage.absolute(inner if inner.is_dir() else path)
   if not folder.is_dir():
     raise CheckpointError(f"{path} is not a folder with checkpoints.")
   if folder.name.isdigit() and folder.parent.name == FOLDER:
     return folder.parent, int(folder.name)
   return folder, None
-
-
-def _handlers() -> ocp.handlers.CheckpointHandlerRegistry:
-  """Says what each folder of a step holds, so that metadata can be read."""
-  registry = ocp.handlers.DefaultCheckpointHandlerRegistry()
-  state, config = ocp.StandardCheckpointHandler(), ocp.JsonCheckpointHandler()
-  registry.add("state", ocp.args.StandardSave, state)
-  registry.add("state", ocp.args.StandardRestore, state)
-  registry.add("config", ocp.args.JsonSave, config)
-  registry.add("config", ocp.args.JsonRestore, config)
-  return registry
-
-
-def _absolute(path: epath.PathLike) -> epath.Path:
-  """Orbax wants absolute paths; those of a bucket are."""
-  inside = "://" in str(path)
-  return epath.Path(path if inside else os.path.abspath(path))
 
 
 def _common_steps(manager: ocp.CheckpointManager) -> list[int]:
@@ -305,25 +209,6 @@ def _common_steps(manager: ocp.CheckpointManager) -> list[int]:
       f" {newest}, -1 for none): --workdir must be one that all share."
     )
   return steps
-
-
-def _found(
-  folder: epath.Path, step: int, like: chex.ArrayTree, config_json: str
-) -> Found:
-  tree, described = step_folder.read(folder / str(step))
-  place = f"Checkpoint {step} in {folder}"
-  conflicts = manifest.conflicts(described, config_json)
-  if conflicts:
-    raise CheckpointError(
-      f"{place} belongs to another run: {_first(conflicts)}; go on with those"
-      " settings, or begin with another --workdir."
-    )
-  return Found(
-    step=step,
-    state=_fitted(tree, like, place),
-    pending=described.get("pending"),
-    changes=manifest.changes(described, config_json),
-  )
 
 
 def _all_agree_on(error: Exception | None) -> bool:
@@ -356,55 +241,10 @@ def _set_aside(manager: ocp.CheckpointManager, steps: Iterable[int]) -> None:
   manager.reload()
 
 
-def _nothing_left(folder: epath.Path, reasons: Mapping[int, str]) -> str:
-  """Steps without one that can be read: no new run, that would hide it."""
+def _nothing_left(folder: epath.PathLike, reasons: Mapping[int, str]) -> str:
+  """Steps without one that can be read: no new run, that would hide them."""
   newest = max(reasons)
   return (
     f"No checkpoint in {folder} can be read (steps {sorted(reasons)};"
-    f" {newest}: {reasons[newest]}): mend the storage, or begin anew with"
-    " another --workdir."
+    f" {newest}: {reasons[newest]})"
   )
-
-
-def _fitted(saved: Any, like: chex.ArrayTree, place: str) -> chex.ArrayTree:
-  """The saved leaves in the structure of `like`."""
-  found = manifest.differences(saved, like)
-  if found:
-    raise CheckpointError(
-      f"{place} belongs to another network or optimizer: {_first(found)}."
-    )
-  # By path: Orbax refuses an empty part that older programs did not have.
-  leaves = manifest.by_path(saved)
-  return jax.tree.unflatten(
-    jax.tree.structure(like),
-    [np.asarray(leaves[path]) for path in manifest.by_path(like)],
-  )
-
-
-def _first(differences: Sequence[str]) -> str:
-  """As many as one sentence bears."""
-  more = len(differences) - _MAX_NAMED
-  rest = f"; and {more} more differences" if more > 0 else ""
-  return "; ".join(differences[:_MAX_NAMED]) + rest
-
-
-@contextlib.contextmanager
-def _explained(folder: epath.PathLike) -> Iterator[None]:
-  """Says which folder it was that the storage refused.
-
-  Orbax raises OSErrors as they are, and TensorStore's as ValueErrors.
-  """
-  try:
-    yield
-  except CheckpointError:
-    raise
-  except (OSError, ValueError) as error:
-    raise CheckpointError(
-      f"A checkpoint in {folder} cannot be written:"
-      f" {step_folder.reason(error)}; those before it are untouched, and the"
-      " same command goes on from there."
-    ) from error
-
-
-def _has_no_traceback(record: logging.LogRecord) -> bool:
-  return not record.exc_info

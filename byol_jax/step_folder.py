@@ -1,18 +1,20 @@
-"""One step's folder: read by this host alone, or set aside."""
+"""One step's folder: read by this host alone, compared, or set aside."""
 
 import itertools
-import os
-import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+import chex
+import jax
+import numpy as np
 import orbax.checkpoint as ocp
 import tensorstore
 from etils import epath
 
-from byol_jax import manifest
+from byol_jax import manifest, storage
 
-# Characters of a library's reason.
-_MAX_REASON = 160
+# Differences that one message names; more help nobody.
+_MAX_NAMED = 5
 # All that Orbax and TensorStore were seen to raise where bytes of a checkpoint
 # were changed, cut off or missing; JSON and UTF-8 errors are ValueErrors.
 _UNREADABLE = (OSError, ValueError, KeyError, AttributeError, TypeError)
@@ -20,6 +22,22 @@ _UNREADABLE = (OSError, ValueError, KeyError, AttributeError, TypeError)
 
 class DamagedError(Exception):
   """A checkpoint that cannot be read; the message is the reason."""
+
+
+class Found(NamedTuple):
+  """A checkpoint that was read.
+
+  Attributes:
+    step: number of updates behind the state.
+    state: as it was saved, of NumPy arrays.
+    pending: what was saved with it, None where nothing was.
+    changes: "key old -> new" for each setting that differs by now.
+  """
+
+  step: int
+  state: Any
+  pending: Any
+  changes: list[str]
 
 
 def read(folder: epath.Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -55,6 +73,37 @@ def read(folder: epath.Path) -> tuple[dict[str, Any], dict[str, Any]]:
   return tree, described
 
 
+def find(folder: epath.Path, like: chex.ArrayTree, config_json: str) -> Found:
+  """Reads a step that belongs to the present run.
+
+  Args:
+    folder: of the step, absolute.
+    like: a tree of the same structure.
+    config_json: the present config.
+
+  Returns:
+    What was found.
+
+  Raises:
+    DamagedError: it cannot be read.
+    CheckpointError: it belongs to another network or objective.
+  """
+  tree, described = read(folder)
+  place = f"Checkpoint {folder.name} in {folder.parent}"
+  conflicts = manifest.conflicts(described, config_json)
+  if conflicts:
+    raise storage.CheckpointError(
+      f"{place} belongs to another run: {_first(conflicts)}; go on with those"
+      " settings, or begin with another --workdir."
+    )
+  return Found(
+    step=int(folder.name),
+    state=_fitted(tree, like, place),
+    pending=described.get("pending"),
+    changes=manifest.changes(described, config_json),
+  )
+
+
 def set_aside(folder: epath.Path) -> None:
   """Renames a step to what is none, and is free; nothing is ever deleted.
 
@@ -68,26 +117,6 @@ def set_aside(folder: epath.Path) -> None:
   places = (folder.parent / f"{folder.name}.damaged{x}" for x in names)
   place = next(place for place in places if not place.exists())
   folder.rename(place)
-
-
-def reason(error: Exception) -> str:
-  """What went wrong, without a library's account of itself.
-
-  Args:
-    error: of Orbax or TensorStore.
-
-  Returns:
-    The operating system's words where there are any, else the beginning of the
-    message.
-  """
-  if isinstance(error, OSError) and error.strerror:
-    return error.strerror
-  # TensorStore's way of saying it.
-  found = re.search(r"os_error_code='(\d+)'", str(error))
-  if found:
-    return os.strerror(int(found[1]))
-  line = str(error).strip().partition("\n")[0]
-  return re.sub(r" \[.*|Error opening .* driver: ", "", line)[:_MAX_REASON]
 
 
 def _probe(folder: epath.Path) -> None:
@@ -126,5 +155,27 @@ def _attempt(
 
 def _damaged(part: str, error: Exception) -> DamagedError:
   return DamagedError(
-    f"{part} cannot be read: {type(error).__name__}: {reason(error)}"
+    f"{part} cannot be read: {type(error).__name__}: {storage.reason(error)}"
   )
+
+
+def _fitted(saved: Any, like: chex.ArrayTree, place: str) -> chex.ArrayTree:
+  """The saved leaves in the structure of `like`."""
+  found = manifest.differences(saved, like)
+  if found:
+    raise storage.CheckpointError(
+      f"{place} belongs to another network or optimizer: {_first(found)}."
+    )
+  # By path: Orbax refuses an empty part that older programs did not have.
+  leaves = manifest.by_path(saved)
+  return jax.tree.unflatten(
+    jax.tree.structure(like),
+    [np.asarray(leaves[path]) for path in manifest.by_path(like)],
+  )
+
+
+def _first(differences: Sequence[str]) -> str:
+  """As many as one sentence bears."""
+  more = len(differences) - _MAX_NAMED
+  rest = f"; and {more} more differences" if more > 0 else ""
+  return "; ".join(differences[:_MAX_NAMED]) + rest

@@ -47,6 +47,17 @@ def _save_steps(folder, steps, keep=10):
   checkpoint.close(manager)
 
 
+def _restore(folder, like=None):
+  """Of the newest checkpoint."""
+  like = like or _abstract(_state(0))
+  with checkpoint.open_manager(str(folder), keep=10) as manager:
+    return checkpoint.restore_newest(manager, like, CONFIG)
+
+
+def _newest(manager):
+  return checkpoint.restore_newest(manager, _abstract(_state(0)), CONFIG)
+
+
 @pytest.fixture
 def open_manager(tmp_path):
   opened = []
@@ -64,7 +75,7 @@ def test_restore_gives_back_the_same_tuple(open_manager):
   manager = open_manager()
   checkpoint.save(manager, 7, _state(7), CONFIG)
   checkpoint.wait(manager)
-  restored = checkpoint.restore(manager, 7, _abstract(_state(0)))
+  restored = _newest(manager).state
   assert jax.tree.structure(restored) == jax.tree.structure(_state(7))
   for ours, saved in zip(
     jax.tree.leaves(restored), jax.tree.leaves(_state(7)), strict=True
@@ -78,19 +89,13 @@ def test_save_copies_before_it_returns(open_manager):
   checkpoint.save(manager, 1, state, CONFIG)
   state.opt_state[2][:] = -1
   checkpoint.wait(manager)
-  restored = checkpoint.restore(manager, 1, _abstract(state))
+  restored = _newest(manager).state
   np.testing.assert_array_equal(restored.opt_state[2], 1)
 
 
-def test_latest_is_none_in_a_new_folder(open_manager):
-  assert checkpoint.latest(open_manager()) is None
-
-
-def test_latest_is_found_by_the_next_run(tmp_path):
+def test_the_newest_is_found_by_the_next_run(tmp_path):
   _save_steps(tmp_path, [2, 9, 10])
-  manager = checkpoint.open_manager(str(tmp_path), keep=10)
-  assert checkpoint.latest(manager) == 10
-  checkpoint.close(manager)
+  assert _restore(tmp_path).step == 10
 
 
 def test_save_keeps_the_newest(tmp_path):
@@ -103,7 +108,7 @@ def test_save_does_not_repeat_a_step(open_manager):
   checkpoint.save(manager, 5, _state(5), CONFIG)
   checkpoint.save(manager, 5, _state(6), CONFIG)
   checkpoint.wait(manager)
-  restored = checkpoint.restore(manager, 5, _abstract(_state(0)))
+  restored = _newest(manager).state
   assert restored.step == 5
 
 
@@ -113,10 +118,10 @@ def test_a_step_killed_while_written_is_ignored(tmp_path):
   shutil.copytree(tmp_path / "2", tmp_path / unfinished)
   os.remove(tmp_path / unfinished / "commit_success.txt")
   manager = checkpoint.open_manager(str(tmp_path), keep=10)
-  assert checkpoint.latest(manager) == 2
+  assert _newest(manager).step == 2
   checkpoint.save(manager, 3, _state(3), CONFIG)
   checkpoint.wait(manager)
-  restored = checkpoint.restore(manager, 3, _abstract(_state(0)))
+  restored = _newest(manager).state
   checkpoint.close(manager)
   assert restored.step == 3
   assert sorted(os.listdir(tmp_path)) == ["1", "2", "3"]
@@ -124,20 +129,17 @@ def test_a_step_killed_while_written_is_ignored(tmp_path):
 
 def test_restore_names_the_shapes_that_differ(tmp_path):
   _save_steps(tmp_path, [1])
-  manager = checkpoint.open_manager(str(tmp_path), keep=10)
   like = _abstract(_state(0, width=5))
   message = (
     r"^Checkpoint 1 in .*: online/params/net/~/conv/w is float32\[12\] "
     r"there and float32\[15\] here; opt_state/0/trace/net/~/conv/w is "
   )
   with pytest.raises(ValueError, match=message):
-    checkpoint.restore(manager, 1, like)
-  checkpoint.close(manager)
+    _restore(tmp_path, like)
 
 
 def test_restore_names_the_keys_that_differ(tmp_path):
   _save_steps(tmp_path, [1])
-  manager = checkpoint.open_manager(str(tmp_path), keep=10)
   state = _state(0)
   other = {"net/~/other": state.online.params["net/~/conv"]}
   like = _abstract(state._replace(online=types.Variables(other, {})))
@@ -146,8 +148,7 @@ def test_restore_names_the_keys_that_differ(tmp_path):
     "it has online/params/net/~/conv/w, unknown here"
   )
   with pytest.raises(ValueError, match=message):
-    checkpoint.restore(manager, 1, like)
-  checkpoint.close(manager)
+    _restore(tmp_path, like)
 
 
 def test_config_and_versions_lie_beside_the_state(tmp_path):
@@ -213,9 +214,7 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch, name):
     after[name]()
   checkpoint.close(manager)
   monkeypatch.undo()
-  with checkpoint.open_manager(str(tmp_path), keep=10) as again:
-    found = checkpoint.restore_newest(again, _abstract(_state(0)), CONFIG)
-    assert found.step == 1
+  assert _restore(tmp_path).step == 1
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
