@@ -72,6 +72,13 @@ def test_write_whole_leaves_one_whole_file(tmp_path):
   assert os.listdir(tmp_path) == ["summary.json"]
 
 
+def test_write_whole_never_writes_into_the_old_file(tmp_path):
+  intact.write_whole("first", tmp_path / "x.json")
+  os.link(tmp_path / "x.json", tmp_path / "same")
+  intact.write_whole("second", tmp_path / "x.json")
+  assert (tmp_path / "same").read_text() == "first"
+
+
 def test_write_whole_on_a_full_disk_leaves_the_old_file(tmp_path):
   path = tmp_path / "summary.json"
   intact.write_whole("old", path)

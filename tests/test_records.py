@@ -94,16 +94,16 @@ def test_a_restart_leaves_earlier_lines_as_they_were(tmp_path):
   assert (tmp_path / "metrics.jsonl").read_bytes() == before != b""
 
 
-def test_hundreds_of_restarts_leave_few_event_files(tmp_path):
-  for step in range(100):
+def test_many_restarts_leave_few_event_files(tmp_path):
+  for step in range(45):
     _write(tmp_path, step, [step + 1])
   files = list((tmp_path / "tensorboard").iterdir())
   assert 1 < len(files) <= 20
   assert all("tfevents" in file.name for file in files)
-  assert [line["step"] for line in _lines(tmp_path)] == [*range(1, 101)]
+  assert [line["step"] for line in _lines(tmp_path)] == [*range(1, 46)]
   scalars = _events(tmp_path).Scalars("loss")
   assert [(x.step, x.value) for x in scalars] == [
-    (step, step / 4) for step in range(1, 101)
+    (step, step / 4) for step in range(1, 46)
   ]
 
 
