@@ -121,7 +121,7 @@ def finish(processes, patience_secs=_PATIENCE_SECS, undisturbed=False):
     "codes": [process.returncode for process in processes],
     "secs": [secs[number] for number in range(len(processes))],
     "hung": hung,
-    "said": [[x[:300] for x in text.splitlines()[-12:]] for text in said],
+    "said": [[x[:300] for x in text.splitlines()[-60:]] for text in said],
     "sentence": [_sentence(text) for text in said],
     "traceback": ["Traceback" in text for text in said],
     "load": round(os.getloadavg()[0], 1),

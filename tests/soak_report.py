@@ -49,7 +49,7 @@ def _of_one(line):
     found.append(f"the last process ended after {worst:.0f} s")
   for number, code in enumerate(line["codes"]):
     if number not in line["hung"] and code not in _allowed(line, number):
-      found.append(f"process {number} gave {code}: {line['said'][number][-1:]}")
+      found.append(f"process {number} gave {code}")
     if code in (_FAILED, _STOPPED) and not line["sentence"][number]:
       found.append(f"process {number} gave {code} without a sentence")
   if line["codes"] == [_STOPPED] * 2 and line["step"] > line["saved"]:
