@@ -48,6 +48,14 @@ def test_run_records_each_step_once(unbroken):
   assert evaluated == [2, 4]
 
 
+def test_run_writes_no_pickle(unbroken):
+  files = [path for path in unbroken[0].rglob("*") if path.is_file()]
+  names = {path.name for path in files}
+  assert names >= {"metrics.jsonl", "summary.json", "_METADATA"}
+  # The first byte of every pickle since protocol 2.
+  assert [x for x in files if x.read_bytes()[:1] == b"\x80"] == []
+
+
 def test_run_says_plainly_what_it_does(unbroken):
   lines = unbroken[2].splitlines()
   assert lines[:2] == [
