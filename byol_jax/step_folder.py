@@ -17,7 +17,14 @@ from byol_jax import manifest, storage
 _MAX_NAMED = 5
 # All that Orbax and TensorStore were seen to raise where bytes of a checkpoint
 # were changed, cut off or missing; JSON and UTF-8 errors are ValueErrors.
-_UNREADABLE = (OSError, ValueError, KeyError, AttributeError, TypeError)
+_UNREADABLE = (
+  OSError,
+  ValueError,
+  LookupError,
+  AttributeError,
+  TypeError,
+  AssertionError,
+)
 
 
 class DamagedError(Exception):

@@ -155,6 +155,12 @@ def _cut(step):
     file.write_bytes(file.read_bytes()[:-40])
 
 
+def _other_key(step):
+  """A path within the state, as a flipped bit may write it."""
+  file = step / "state" / "_METADATA"
+  file.write_text(file.read_text().replace('"key_type": 2', '"key_type": 0'))
+
+
 def _foreign(step):
   (step / "config" / "metadata").write_text("[1, 2]")
 
@@ -196,6 +202,7 @@ def _other_bytes(step):
     (_no_config, "config cannot be read: FileNotFoundError"),
     (_no_state, "state cannot be read: FileNotFoundError"),
     (_cut, "state cannot be read: ValueError: "),
+    (_other_key, "state cannot be read: "),
     (_empty, "config cannot be read: FileNotFoundError"),
     (_edited, "config/metadata is not as it was written"),
     (_other_bytes, "params/net/~/conv/w is not as it was written"),
