@@ -158,7 +158,7 @@ def _cut(step):
 def _other_key(step):
   """A path within the state, as a flipped bit may write it."""
   file = step / "state" / "_METADATA"
-  file.write_text(file.read_text().replace('"key_type": 2', '"key_type": 0'))
+  file.write_text(file.read_text().replace('"key": "opt_', '"key": "opd_', 1))
 
 
 def _foreign(step):
@@ -202,7 +202,7 @@ def _other_bytes(step):
     (_no_config, "config cannot be read: FileNotFoundError"),
     (_no_state, "state cannot be read: FileNotFoundError"),
     (_cut, "state cannot be read: ValueError: "),
-    (_other_key, "state cannot be read: "),
+    (_other_key, "state cannot be read: AssertionError"),
     (_empty, "config cannot be read: FileNotFoundError"),
     (_edited, "config/metadata is not as it was written"),
     (_other_bytes, "params/net/~/conv/w is not as it was written"),
