@@ -17,6 +17,7 @@ import os
 import pathlib
 from collections.abc import Callable, Sequence
 
+import jax
 import ml_collections
 from absl import app, flags
 from ml_collections.config_flags import config_flags
@@ -28,12 +29,18 @@ from byol_jax import (
   exits,
   inputs,
   parallel,
+  peers,
   pretrain,
   records,
+  replicas,
   stopping,
+  workdirs,
 )
 from byol_jax import config as config_lib
 
+# Nothing was begun; and what a run cannot mend by itself.
+_REFUSED = (evaluate.DataError, workdirs.WorkdirError)
+_FAILED = (ValueError, OSError, FloatingPointError, replicas.ReplicaError)
 # Workdir of a job, and the job.
 _Job = tuple[str, Callable[[], object]]
 
@@ -90,27 +97,45 @@ def main(argv: Sequence[str]) -> None:
     parallel.initialize(
       values.coordinator_address, values.num_processes, values.process_id
     )
-    stopping.install("Stopped before anything was begun.")
+  except ValueError as error:
+    exits.refuse(str(error))
+  stopping.install("Stopped before anything was begun.")
+  with peers.Watching("the same command on every host continues the run."):
+    workdir, job = _prepare(values)
+    _do(job, f"the same command continues from {workdir}.")
+
+
+def _prepare(values: flags.FlagValues) -> _Job:
+  """Checks everything that can be checked before the work."""
+  try:
     if parallel.host():
       logging.disable(logging.WARNING)  # Host 0 says the same.
     config_lib.validate(values.config, parallel.num_devices())
     name = config_name(values["config"].config_filename)
-    prepare = _pretraining
     if config_lib.is_evaluation(values.config):
-      prepare = _evaluation
-    workdir, job = prepare(values, name)
-  except ValueError as error:
+      return _evaluation(values, name)
+    return _pretraining(values, name)
+  except (ValueError, OSError) as error:
     exits.refuse(str(error))
-  again = f"the same command continues from {workdir}."
+
+
+def _do(job: Callable[[], object], again: str) -> None:
+  """Does the work, and ends in one sentence where it cannot be done."""
   stopping.install(f"Stopped; {again}")
   try:
     job()
-  except evaluate.DataError as error:
+  except _REFUSED as error:
     exits.release(error)
     exits.refuse(str(error))
-  except (ValueError, OSError, FloatingPointError) as error:
+  except _FAILED as error:
     exits.release(error)
     exits.end(exits.FAILED, str(error))
+  except jax.errors.JaxRuntimeError as error:
+    exits.release(error)
+    reason = parallel.explained(str(error))
+    if not reason:
+      raise
+    exits.end(exits.FAILED, f"{reason} {again[0].upper()}{again[1:]}")
   except stopping.StoppedError as error:
     exits.release(error)
     exits.end(exits.STOPPED, f"Stopped and saved; {again}")

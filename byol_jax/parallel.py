@@ -18,8 +18,10 @@ from byol_jax.types import Batch
 
 # The mapped axis: all devices of all hosts.
 AXIS = "devices"
-# A host that has been silent for so long is taken for dead.
-_SILENCE_SECS = 30
+# After so long JAX takes a silent host for dead; `peers` does so earlier.
+_SILENCE_SECS = 50
+# What JAX says when a host is gone.
+_LOST = ("Gloo", "UNAVAILABLE", "DEADLINE_EXCEEDED", "Connection")
 
 _T = TypeVar("_T")
 
@@ -177,6 +179,27 @@ def agreed_to_stop(call: int) -> bool:
     call: how often this was called before; every host calls it equally often.
   """
   return multihost_utils.reached_preemption_sync_point(call)
+
+
+def explained(error: str) -> str:
+  """Says in a sentence what a `JaxRuntimeError` means.
+
+  Args:
+    error: its text.
+
+  Returns:
+    The sentence; nothing where the error may be this program's own.
+  """
+  first = error.partition("\n")[0]
+  if "RESOURCE_EXHAUSTED" in first:
+    return (
+      f"The devices have too little memory ({first}): lower"
+      " training.batch_size or evaluation.batch_size, or raise"
+      " training.micro_batches."
+    )
+  if num_hosts() > 1 and any(x in error for x in _LOST):
+    return f"Another host cannot be reached ({first})."
+  return ""
 
 
 def prefetch(items: Iterable[_T], place: Callable[[_T], _T]) -> Iterator[_T]:

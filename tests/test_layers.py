@@ -50,6 +50,7 @@ LAYERS = {
   "health": 3,
   "replicas": 2,
   "stopping": 2,
+  "peers": 2,
   "parallel": 1,
   "exits": 1,
   "manifest": 0,

@@ -1,0 +1,160 @@
+"""Notices when another host of a run is gone, instead of waiting for it.
+
+JAX ends a process whose peers are silent as well, with a page of text; here a
+thread says it before that, in a sentence. It speaks through the store of
+`jax.distributed`, which works while the devices wait for each other.
+"""
+
+import contextlib
+import itertools
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from orbax.checkpoint import multihost
+
+from byol_jax import exits, parallel
+
+_BEAT_SECS = 5.0
+# A host that says nothing for so long is gone; JAX's own limit is later.
+_SILENCE_SECS = 30.0
+_FOLDER = "byol_jax/hosts"
+_ALIVE, _ENDED, _FAILED = "alive", "ended", "failed"
+# Host 0 is whom the others ask: it leaves last.
+_GRACE_SECS = 2.0
+# Exit codes of what all hosts do together.
+_WELL = (None, 0, exits.STOPPED)
+
+
+class Lookout:
+  """What the other hosts have said, and when.
+
+  Attributes:
+    own: this host's number.
+    num_hosts: of the run.
+  """
+
+  def __init__(self, own: int, num_hosts: int):
+    self.own, self.num_hosts = own, num_hosts
+    self._heard: dict[int, tuple[str, float]] = {}
+
+  def look(self, said: dict[int, str], now: float) -> str:
+    """Compares what the hosts say with what they said before.
+
+    Args:
+      said: a text of each host that has said something; it begins with "alive",
+        "ended" or "failed" and differs from the one before.
+      now: in seconds.
+
+    Returns:
+      What is wrong, as the beginning of a sentence; else an empty text.
+    """
+    for host in set(range(self.num_hosts)) - {self.own}:
+      text = said.get(host, "")
+      before, since = self._heard.setdefault(host, (text, now))
+      if text.startswith(_FAILED):
+        return f"Host {host} has failed"
+      if text != before:
+        self._heard[host] = (text, now)
+      elif now - since > _SILENCE_SECS and not text.startswith(_ENDED):
+        return f"Host {host} has been silent for {now - since:.0f} seconds"
+    return ""
+
+
+class Watching:
+  """Watches the other hosts while a block runs, and tells them how it ended.
+
+  Where the block fails, all hosts end: the others would wait for ever for what
+  this one does not send any more. A context manager, which does nothing where
+  there are no other hosts.
+  """
+
+  def __init__(self, farewell: str, end: Callable[[int], Any] = os._exit):
+    """Says nothing yet.
+
+    Args:
+      farewell: what to do when a host is gone, as the end of a sentence.
+      end: ends the process with a code.
+    """
+    self._farewell, self._end = farewell, end
+    self._ended, self._thread = threading.Event(), None
+    self._answered_secs = time.monotonic()
+
+  def __enter__(self) -> "Watching":
+    if parallel.num_hosts() > 1:
+      self._thread = threading.Thread(target=self._watch, daemon=True)
+      self._thread.start()
+      threading.Thread(target=self._watch_host_0, daemon=True).start()
+    return self
+
+  def __exit__(
+    self, kind: Any, error: BaseException | None, where: Any
+  ) -> None:
+    if self._thread is None:
+      return
+    self._ended.set()
+    self._thread.join()
+    code = getattr(error, "code", exits.FAILED) if error else 0
+    if code in _WELL:
+      _say(_ENDED)
+      return
+    if not isinstance(error, SystemExit):
+      traceback.print_exception(error)
+    self._leave(code)
+
+  def _leave(self, code: int) -> None:
+    """Ends this process, but not as usual: that waits for the other hosts."""
+    with contextlib.suppress(jax.errors.JaxRuntimeError):  # Host 0 is gone.
+      _say(_FAILED)
+    if parallel.host() == 0:
+      time.sleep(_GRACE_SECS)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    self._end(code)
+
+  def _watch(self) -> None:
+    """Tells the others that this host is alive, until one of them is not."""
+    lookout = Lookout(parallel.host(), parallel.num_hosts())
+    for beat in itertools.count():
+      try:
+        _say(f"{_ALIVE} {beat}")
+        trouble = lookout.look(_said(), time.monotonic())
+        self._answered_secs = time.monotonic()
+      except jax.errors.JaxRuntimeError:
+        trouble = "Host 0 cannot be reached"
+      if trouble and not self._ended.is_set():
+        self._tell(trouble)
+      if self._ended.wait(_BEAT_SECS):
+        return
+
+  def _watch_host_0(self) -> None:
+    """Notices that it answers no more: the other thread waits for it."""
+    while not self._ended.wait(_BEAT_SECS):
+      silence = time.monotonic() - self._answered_secs
+      if silence > _SILENCE_SECS:
+        self._tell(f"Host 0 has been silent for {silence:.0f} seconds")
+
+  def _tell(self, trouble: str) -> None:
+    """Says it, and ends the process."""
+    reason = exits.line(f"{trouble}; {self._farewell}")
+    os.write(sys.stderr.fileno(), f"{reason}\n".encode())
+    self._end(exits.FAILED)
+
+
+def _say(text: str) -> None:
+  """Replaces what this host has said."""
+  client = multihost.get_jax_distributed_client()
+  key = f"{_FOLDER}/{parallel.host()}"
+  client.key_value_set(key, text, allow_overwrite=True)
+
+
+def _said() -> dict[int, str]:
+  """What each host has said last."""
+  client = multihost.get_jax_distributed_client()
+  pairs = client.key_value_dir_get(_FOLDER)
+  return {int(key.rpartition("/")[2]): text for key, text in pairs}
