@@ -7,16 +7,15 @@ from typing import Any
 
 import jax
 import ml_collections
-from etils import epath
 
 from byol_jax import (
-  checkpoint,
   encoders,
   intact,
   labelled,
   origin,
   parallel,
   records,
+  workdirs,
 )
 from byol_jax.data import sources
 from byol_jax.evaluation import frozen, results, subject, sweep, table3
@@ -47,18 +46,6 @@ def find(
   config.network.image_px = encoder.image_px
   config.data.image_px = encoder.image_px
   return encoder, config.lock()
-
-
-def default_workdir(config: ml_collections.ConfigDict, name: str) -> str:
-  """Folder of an evaluation: below the encoder's run, or below `runs/eval`.
-
-  Args:
-    config: a validated config of an evaluation.
-    name: of the config.
-  """
-  if config.encoder in ("random", "pixels"):
-    return os.path.join("runs", "eval", f"{name}_{config.encoder}")
-  return os.path.join(_run_of(config.encoder), "eval", name)
 
 
 def describe(
@@ -108,10 +95,15 @@ def run(
 
   Raises:
     DataError: the data is not there; of several sets none is.
+    WorkdirError: the workdir cannot be used.
     ValueError: the data does not fit the config.
   """
-  # At once, so that no result is lost to a folder that cannot be made.
-  epath.Path(workdir).mkdir(parents=True, exist_ok=True)
+  # At once, so that no result is lost to a folder that cannot be written.
+  with workdirs.open_workdir(workdir, num_bytes=0):
+    return _run(config, encoder, workdir, name)
+
+
+def _run(config, encoder, workdir: str, name: str) -> list[dict[str, Any]]:
   several = len(config.data.sets) > 1
   found, failed = [], {}
   for set_name, parts in _each(config, failed):
@@ -245,12 +237,3 @@ def _tabulate(found, failed, workdir: str) -> None:
     text += f"\n\nMissing: {name} ({reason})"
   intact.write_whole(text + "\n", os.path.join(workdir, "table.md"))
   print(text)
-
-
-def _run_of(path: str) -> str:
-  """The workdir of an encoder that is named by workdir, folder or step."""
-  path = path.rstrip("/")
-  head, tail = os.path.split(path)
-  if tail.isdigit() and os.path.basename(head) == checkpoint.FOLDER:
-    path, tail = head, checkpoint.FOLDER
-  return os.path.dirname(path) if tail == checkpoint.FOLDER else path

@@ -9,7 +9,14 @@ import numpy as np
 
 from byol_jax import parallel
 from byol_jax.augment import policies, sets
-from byol_jax.data import memory, opening, problems, selection, sources
+from byol_jax.data import (
+  identity,
+  memory,
+  opening,
+  problems,
+  selection,
+  sources,
+)
 from byol_jax.types import Batch
 
 
@@ -65,6 +72,22 @@ def open_inputs(config: ml_collections.ConfigDict) -> Inputs:
     from byol_jax.data import pipeline as reads
   num_classes = len(train.class_names) if config.data.labelled else 0
   return Inputs(train, test, views, num_classes, reads)
+
+
+def check_hosts(inputs: Inputs) -> None:
+  """Compares what the hosts have opened; every host must call it.
+
+  Raises:
+    ValueError: some have other training pictures than host 0, whose order would
+      then be another.
+  """
+  seen = parallel.everywhere(int(identity.digest([inputs.train])[:7], 16))
+  others = np.flatnonzero(seen != seen[0]).tolist()
+  if others:
+    raise ValueError(
+      f"Hosts {others} see other training pictures than host 0: all need the"
+      " same files at the same place, and all must be able to read them."
+    )
 
 
 def size_and_classes(config: ml_collections.ConfigDict) -> tuple[int, int]:

@@ -156,7 +156,7 @@ def _pretraining(values: flags.FlagValues, name: str) -> _Job:
 def _evaluation(values: flags.FlagValues, name: str) -> _Job:
   """Workdir and what to do: to evaluate, or to say what that would be."""
   encoder, config = evaluate.find(values.config)
-  workdir = values.workdir or evaluate.default_workdir(config, name)
+  workdir = values.workdir or workdirs.of_evaluation(config.encoder, name)
   if values.dry_run:
     return workdir, lambda: _print(evaluate.describe(config, encoder))
   return workdir, lambda: evaluate.run(config, encoder, workdir, name)

@@ -1,5 +1,6 @@
 """Pretraining: assembles the parts and hands them to the loop."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ import ml_collections
 
 from byol_jax import assembly, byol, checkpoint, inputs, jobs, loop, parallel
 from byol_jax.augment import views
-from byol_jax.data import sources
+from byol_jax.data import identity, sources
 from byol_jax.evaluation import features, summary
 from byol_jax.networks import network
 from byol_jax.types import Batch, Metrics, Variables
@@ -78,11 +79,13 @@ def check(config: ml_collections.ConfigDict, data: inputs.Inputs) -> None:
   """Refuses a config that does not fit the size of its data.
 
   Raises:
-    ValueError: fewer pictures than a batch, or no steps after the warm-up.
+    ValueError: fewer pictures than a batch, no steps after the warm-up, or
+      hosts that see other pictures.
   """
   num_images = sources.size(data.train)
   sources.steps_per_epoch(num_images, config.training.batch_size)
   assembly.durations(config, num_images)
+  inputs.check_hosts(data)
 
 
 def run(
@@ -126,7 +129,7 @@ def run(
     step=parallel.pmap(parts.step, donate=True),
     batches=batches,
     evaluate=evaluate,
-    config_json=config.to_json_best_effort(),
+    config_json=_described(config, data),
     name_of=getattr(data.train, "name", None),
   )
   state, first_step = loop.run(job, plan, workdir)
@@ -140,6 +143,12 @@ def run(
     results = summary.finish(config, data, encode, networks, workdir)
   summary.report(results, workdir)
   return results
+
+
+def _described(config: ml_collections.ConfigDict, data: inputs.Inputs) -> str:
+  """The config, and what tells when other pictures lie in the same place."""
+  plain = json.loads(config.to_json_best_effort())
+  return json.dumps({**plain, "pictures": identity.digest([data.train])})
 
 
 def _begin_from(path: str, state: byol.State) -> byol.State:

@@ -52,6 +52,24 @@ def open_workdir(path: str, num_bytes: int, keep: int = 1) -> Iterator[None]:
     yield
 
 
+def of_evaluation(encoder: str, name: str) -> str:
+  """Folder of an evaluation: below the encoder's run, or below `runs/eval`.
+
+  Args:
+    encoder: as the config names it: "random", "pixels", or a run's workdir, its
+      folder of checkpoints, or one of these.
+    name: of the config.
+  """
+  if encoder in ("random", "pixels"):
+    return os.path.join("runs", "eval", f"{name}_{encoder}")
+  path = encoder.rstrip("/")
+  head, tail = os.path.split(path)
+  if tail.isdigit() and os.path.basename(head) == checkpoint.FOLDER:
+    path, tail = head, checkpoint.FOLDER
+  run = os.path.dirname(path) if tail == checkpoint.FOLDER else path
+  return os.path.join(run, "eval", name)
+
+
 def _open(
   path: str, num_bytes: int, keep: int, stack: contextlib.ExitStack
 ) -> None:

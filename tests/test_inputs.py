@@ -197,3 +197,13 @@ def test_views_are_those_of_the_named_set():
   data = inputs.open_inputs(tiny.config(augment__set="no_color"))
   assert [view.jitter for view in data.views.policies] == [0.0, 0.0]
   assert [view.flip for view in data.views.policies] == [0.5, 0.5]
+
+
+def test_hosts_with_other_pictures_are_named(monkeypatch):
+  data = inputs.open_inputs(tiny.config())
+  inputs.check_hosts(data)
+  monkeypatch.setattr(
+    parallel, "everywhere", lambda value: np.array([value, value, value + 1])
+  )
+  with pytest.raises(ValueError, match=r"^Hosts \[2\] see other training"):
+    inputs.check_hosts(data)

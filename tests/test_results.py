@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from byol_jax import evaluate
 from byol_jax.evaluation import results, subject
 from tests import tiny_eval
 
@@ -32,20 +31,6 @@ def test_results_are_told_apart_by_what_matters(encoder):
   )
   other = found.variables._replace(params={"x": {"w": np.ones(3)}})
   assert key != results.key(config, found._replace(variables=other), [3])
-
-
-@pytest.mark.parametrize(
-  ("path", "workdir"),
-  [
-    ("runs/x", "runs/x/eval/knn"),
-    ("runs/x/checkpoints/", "runs/x/eval/knn"),
-    ("runs/x/checkpoints/12", "runs/x/eval/knn"),
-    ("random", "runs/eval/knn_random"),
-  ],
-)
-def test_results_lie_beside_the_run(encoder, path, workdir):
-  config = tiny_eval.config("knn", path)
-  assert evaluate.default_workdir(config, "knn") == workdir
 
 
 def _result(key, score):

@@ -145,3 +145,16 @@ def test_the_other_hosts_hear_of_it(tmp_path, monkeypatch):
   ):
     _open_and_close(tmp_path)
   assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+  ("path", "workdir"),
+  [
+    ("runs/x", "runs/x/eval/knn"),
+    ("runs/x/checkpoints/", "runs/x/eval/knn"),
+    ("runs/x/checkpoints/12", "runs/x/eval/knn"),
+    ("random", "runs/eval/knn_random"),
+  ],
+)
+def test_results_lie_beside_the_run(path, workdir):
+  assert workdirs.of_evaluation(path, "knn") == workdir
