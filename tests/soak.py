@@ -33,7 +33,7 @@ from byol_jax import intact
 from tests import pressure, soak_report, soak_watch, tiny
 
 _EVERY = 5  # Steps from checkpoint to checkpoint.
-_STEPS = 300
+_STEPS = 100
 # Longest delay after a phase was seen to begin.
 _DELAYS = dict(zip(soak_watch.PHASES, (12.0, 6.0, 3.0, 0.05, 0.5), strict=True))
 # After one process has ended, the other one's time; a cluster waits as well. Of
@@ -75,7 +75,7 @@ def draw(seed, number):
     signal=chance.choice(("SIGKILL", "SIGKILL", "SIGTERM")),
     targets=chance.choice(((0,), (1,), (0, 1))),
     pressure=chance.choice(("", "memory", "disk")),
-    cold=chance.random() < 0.25,
+    cold=chance.random() < 0.1,
   )
 
 
@@ -152,6 +152,7 @@ def _sentence(text):
 
 def interrupt(kill, workdir, views):
   """Starts the run, stops it in its phase, and says what was seen."""
+  begin = time.monotonic()
   if kill.cold:
     shutil.rmtree(workdir.parent / "compiled", ignore_errors=True)
   before = soak_watch.newest_events(workdir)
@@ -159,7 +160,7 @@ def interrupt(kill, workdir, views):
     if kill.pressure == "memory":
       stack.enter_context(pressure.memory(2048, kill.number))
     if kill.pressure == "disk":
-      stack.enter_context(pressure.full(workdir.parent.parent, kill.number))
+      stack.enter_context(pressure.full(workdir.parent, kill.number))
     processes = start(workdir, views)
     try:
       stuck = soak_watch.wait_for(kill.phase, workdir, before, processes)
@@ -172,7 +173,9 @@ def interrupt(kill, workdir, views):
       for process in processes:
         process.kill()
   reached = soak_watch.reached(workdir)
-  return {**kill._asdict(), **found, **reached, "stuck": stuck}
+  in_all = round(time.monotonic() - begin)
+  line = {**kill._asdict(), **found, **reached, "stuck": stuck}
+  return {**line, "in_all_secs": in_all}
 
 
 def run(flags):
@@ -182,7 +185,7 @@ def run(flags):
   if flags.small_disk:
     disk = pressure.small_disk(pathlib.Path(flags.folder) / "disk", 96)
   with disk as place:
-    unbroken = pathlib.Path(flags.folder) / "unbroken" / "run"
+    unbroken = pathlib.Path(flags.folder) / "unbroken"
     if not (unbroken / "summary.json").exists():
       done = finish(start(unbroken, flags.views), undisturbed=True)
       if done["codes"] != [0, 0]:
@@ -190,8 +193,7 @@ def run(flags):
     while not _is_over(lines := intact.objects(log), flags.kills):
       rounds = sum("differing" in line for line in lines)
       kills = sum("phase" in line for line in lines)
-      workdir = place / f"round_{rounds}" / "run"
-      workdir.parent.mkdir(parents=True, exist_ok=True)
+      workdir = place / f"round_{rounds}"
       if kills < flags.kills:
         line = interrupt(draw(flags.seed, kills), workdir, flags.views)
       else:
@@ -205,7 +207,7 @@ def run(flags):
         line = {"round": rounds, "arrays": size, "differing": differing}
         soak_report.tell(line, log)
         if not differing:
-          shutil.rmtree(workdir.parent)  # The small disk is for the next.
+          shutil.rmtree(workdir)  # The small disk is for the next.
   return lines
 
 

@@ -3,12 +3,13 @@
 import json
 import statistics
 
-from byol_jax import intact
+from byol_jax import exits, intact
 
 # A machine with other work starts two Pythons slowly; a TPU host does not.
 _PROMPT_SECS = 60.0
-_STOPPED, _FAILED = 75, 1
-_KILLED, _TERMINATED = -9, -15
+_WITH_SENTENCE = (exits.STOPPED, exits.FAILED, exits.REFUSED)
+# By JAX itself, where the host that all ask was killed.
+_KILLED, _TERMINATED, _ABORTED = -9, -15, -6
 _STEPS_KEPT = 10  # Two checkpoints' distance: the newest is being written.
 
 
@@ -42,7 +43,7 @@ def _of_one(line):
   found += [
     f"process {n} gave a traceback"
     for n, x in enumerate(line["traceback"])
-    if x
+    if x and line["codes"][n] != _ABORTED
   ]
   worst = max(line["secs"])
   if worst > _PROMPT_SECS and not line["hung"]:
@@ -50,9 +51,9 @@ def _of_one(line):
   for number, code in enumerate(line["codes"]):
     if number not in line["hung"] and code not in _allowed(line, number):
       found.append(f"process {number} gave {code}")
-    if code in (_FAILED, _STOPPED) and not line["sentence"][number]:
+    if code in _WITH_SENTENCE and not line["sentence"][number]:
       found.append(f"process {number} gave {code} without a sentence")
-  if line["codes"] == [_STOPPED] * 2 and line["step"] > line["saved"]:
+  if line["codes"] == [exits.STOPPED] * 2 and line["step"] > line["saved"]:
     found.append(f"step {line['step']}, saved {line['saved']}, but asked to")
   if line["step"] - line["saved"] > _STEPS_KEPT:
     found.append(f"steps lost: {line['step']} but {line['saved']} saved")
@@ -62,14 +63,17 @@ def _of_one(line):
 def _allowed(line, number):
   """Codes that a process may give."""
   is_kill = line["signal"] == "SIGKILL"
-  allowed = {0, _KILLED if is_kill else _STOPPED}
+  allowed = {0, _KILLED if is_kill else exits.STOPPED}
   if is_kill and number not in line["targets"]:
-    allowed = {0, _FAILED, _STOPPED}
+    allowed = {0, exits.FAILED}
+    if 0 in line["targets"]:
+      allowed |= {_ABORTED}
   if not is_kill and line["phase"] == "start-up":
     # Python itself is not up, or the other one is gone.
-    allowed |= {_TERMINATED, _FAILED}
+    allowed |= {_TERMINATED, exits.FAILED}
   if line["pressure"] == "disk":
-    allowed |= {_FAILED}
+    # Too little room for a checkpoint refuses the run.
+    allowed |= {exits.FAILED, exits.REFUSED}
   return allowed
 
 
