@@ -104,7 +104,7 @@ def test_another_network_is_refused_in_one_sentence(unbroken):
   assert (code, out) == (1, "")
   assert len(err.splitlines()) == 1
   assert err.startswith("byol_jax: Checkpoint 4 in ")
-  assert "online/params/predictor/linear/w is float32[8, 16] there" in err
+  assert "network.projection_dim is 8 there and 4 here" in err
 
 
 def _die_and_go_on(workdir, dies_in, **settings):
@@ -125,26 +125,13 @@ def test_a_run_killed_in_its_summary_ends_the_same(folder, unbroken):
   assert out.splitlines()[:5] == unbroken[1].splitlines()[:5]
 
 
-# Where it dies, and what is left of checkpoints.
-MOMENTS = {
-  "before_the_first_checkpoint": ("byol_jax.checkpoint:save:1", []),
-  "between_checkpoints": ("byol_jax.records/Recorder:write:4", None),
-  "in_a_write": (
-    "orbax.checkpoint/StandardCheckpointHandler:finalize:3",
-    ["1", "2", "3.orbax-checkpoint-tmp"],
-  ),
-  "in_the_last_evaluation": ("byol_jax.evaluation.online:scores:2", None),
-}
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_a_killed_run_ends_the_same(folder, unbroken, moment):
-  workdir = folder / moment
-  dies_in, expected = MOMENTS[moment]
+def test_a_run_killed_in_a_write_ends_the_same(folder, unbroken):
+  """Of the other moments test_resume continues what a kill leaves."""
+  workdir = folder / "in_a_write"
+  dies_in = "orbax.checkpoint/StandardCheckpointHandler:finalize:3"
   left, _ = _die_and_go_on(workdir, dies_in)
-  # Whether the last write was done by then is not said.
-  assert expected is None or sorted(left) == expected
+  assert sorted(left) == ["1", "2", "3.orbax-checkpoint-tmp"]
   _assert_same_run(workdir, unbroken[0])
 
 
