@@ -13,7 +13,7 @@ from etils import epath
 from byol_jax import checkpoint, parallel
 
 _LOCK, _PROBE = ".lock", ".probe"
-_GIB = 2**30
+_MIB, _GIB = 2**20, 2**30
 
 
 class WorkdirError(ValueError):
@@ -114,8 +114,8 @@ def _check_room(path: str, num_bytes: int, keep: int) -> None:
   """Refuses a folder without room for a checkpoint, warns of one for few."""
   free = shutil.disk_usage(path).free
   said = (
-    f"{path} has {free / _GIB:.2f} GiB of free space, and one checkpoint takes"
-    f" up to {num_bytes / _GIB:.2f} GiB"
+    f"{path} has {_text(free)} of free space, and one checkpoint takes up to"
+    f" {_text(num_bytes)}"
   )
   if free < num_bytes:
     raise WorkdirError(f"{said}: free some, or choose another --workdir.")
@@ -123,6 +123,12 @@ def _check_room(path: str, num_bytes: int, keep: int) -> None:
   lacking = keep + 1 - _num_checkpoints(path)
   if free < lacking * num_bytes:
     logging.warning("%s; %d more may come to lie there.", said, lacking)
+
+
+def _text(num_bytes: int) -> str:
+  if num_bytes < _GIB:
+    return f"{num_bytes / _MIB:.2f} MiB"
+  return f"{num_bytes / _GIB:.2f} GiB"
 
 
 def _num_checkpoints(path: str) -> int:

@@ -96,9 +96,9 @@ def test_a_full_disk_is_found_by_writing(tmp_path):
 
 
 def test_too_little_room_is_refused(tmp_path, free):
-  free(2**30)
+  free(2**29)
   message = (
-    f"^{tmp_path} has 1.00 GiB of free space, and one checkpoint takes up to"
+    f"^{tmp_path} has 512.00 MiB of free space, and one checkpoint takes up to"
     " 1.50 GiB: free some, or choose another --workdir.$"
   )
   with pytest.raises(workdirs.WorkdirError, match=message):
