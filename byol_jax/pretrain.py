@@ -111,6 +111,7 @@ def run(
   plan = assembly.plan(config, num_images)
   first = parallel.pmap(parts.init)
   encode = features.make_encode(parts.net)
+  scores = summary.make_scores(config, data, encode)
 
   def batches(step):
     return inputs.train_batches(
@@ -120,15 +121,12 @@ def run(
   def untrained():
     return first(next(batches(0)))
 
-  def evaluate(state):
-    return summary.online_scores(config, data, encode, state.online)
-
   job = jobs.Job(
     init=lambda: _begin_from(config.init_from, untrained()),
     shapes=lambda: assembly.state_shapes(config, data.num_classes),
     step=parallel.pmap(parts.step, donate=True),
     batches=batches,
-    evaluate=evaluate,
+    evaluate=lambda state: scores(state.online),
     config_json=_described(config, data),
     name_of=getattr(data.train, "name", None),
   )

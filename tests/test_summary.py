@@ -116,17 +116,32 @@ def test_without_a_test_split_there_is_the_rank_in_training():
   config = tiny.config()
   data = inputs.open_inputs(config)._replace(test=None)
   encode = features.plain_encodes()["pixels"]
-  got = summary.online_scores(config, data, encode, None)
+  got = summary.make_scores(config, data, encode)(None)
   assert list(got) == ["train_effective_rank"]
   pixels = data.train.images.reshape(len(data.train.images), -1)
   assert 3.0 < got["train_effective_rank"] < pixels.shape[1]
+
+
+def test_pictures_are_chosen_once(monkeypatch):
+  chosen = []
+
+  def subset(*args):
+    chosen.append(args)
+    return args[0]
+
+  monkeypatch.setattr(inputs, "subset", subset)
+  config = tiny.config()
+  encode = features.plain_encodes()["colour histogram"]
+  scores = summary.make_scores(config, inputs.open_inputs(config), encode)
+  assert scores(None) == scores(None)
+  assert len(chosen) == 1
 
 
 def test_online_scores_are_of_the_test_split():
   config = tiny.config()
   data = inputs.open_inputs(config)
   encode = features.plain_encodes()["colour histogram"]
-  got = summary.online_scores(config, data, encode, None)
+  got = summary.make_scores(config, data, encode)(None)
   assert set(got) == {"test_knn_top1", "test_effective_rank"}
   assert got["test_knn_top1"] > 1.5 / data.num_classes
   bank = inputs.subset(data.train, 64, config.seed)
@@ -138,7 +153,7 @@ def test_online_scores_are_of_the_test_split():
   cosines /= np.linalg.norm(extracted[0].representation, axis=1)[None, :]
   nearest = extracted[0].labels[np.argmax(cosines, axis=1)]
   one = tiny.config(evaluation__knn_neighbours=1)
-  got = summary.online_scores(one, data, encode, None)["test_knn_top1"]
+  got = summary.make_scores(one, data, encode)(None)["test_knn_top1"]
   np.testing.assert_allclose(
     got, np.mean(nearest == extracted[1].labels), atol=0.01
   )

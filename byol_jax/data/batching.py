@@ -47,10 +47,16 @@ def iterate(part: Pass) -> Iterator[dict[str, np.ndarray]]:
     ValueError: a label is no class, or a picture cannot be decoded or read,
       which is named.
   """
+  yield from _iterate(part, _dataset(part))
+
+
+def _iterate(
+  part: Pass, dataset: tf.data.Dataset
+) -> Iterator[dict[str, np.ndarray]]:
   # A name of this frame: the module's may be gone when the program ends.
   failures, count = tf.errors.OpError, 0
   try:
-    for batch in _dataset(part).as_numpy_iterator():
+    for batch in dataset.as_numpy_iterator():
       if "labels" in batch:
         problems.check_labels(batch["labels"], part.source.class_names)
       yield batch
@@ -72,7 +78,8 @@ def padded(part: Pass, num_batches: int) -> Iterator[dict[str, np.ndarray]]:
   Raises:
     ValueError: as in `iterate`.
   """
-  batches, empty = iterate(part), _empty(_dataset(part))
+  dataset = _dataset(part)
+  batches, empty = _iterate(part, dataset), _empty(dataset)
   for _ in range(num_batches):
     yield _pad(next(batches, empty), part.local_size)
 

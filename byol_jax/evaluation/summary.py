@@ -2,8 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import ml_collections
@@ -15,28 +15,45 @@ from byol_jax.evaluation import features, online, probe
 from byol_jax.types import Variables
 
 
-def online_scores(
+class _Part(NamedTuple):
+  """Pictures that a network is shown; `limit` None is all of them."""
+
+  source: sources.Source
+  limit: int | None = None
+
+
+def make_scores(
   config: ml_collections.ConfigDict,
   data: inputs.Inputs,
   encode: features.Encode,
-  variables: Variables,
-) -> dict[str, float]:
-  """Scores the online network on the test split, or its rank without one.
+) -> Callable[[Variables], dict[str, float]]:
+  """Builds what scores a network on the test split, or its rank without one.
+
+  The training pictures are chosen once, not at each evaluation: TensorFlow
+  keeps whatever it was given to read until the program ends.
 
   Args:
     config: a validated config.
     data: the opened data.
     encode: from `features.make_encode`.
-    variables: of the online network, replicated.
 
   Returns:
-    As `online.scores`; without a test split `train_effective_rank` alone.
+    A function of the replicated variables of the online network to scores as
+    `online.scores` has them; without a test split `train_effective_rank` alone.
   """
-  if data.test is None:
-    return _train_rank(config, data, encode, variables)
   count = config.evaluation.knn_images
-  test, bank = _test_and_bank(config, data, encode, variables, count)
-  return online.scores(test, bank, data.num_classes, _knn(config))
+  if data.test is None:
+    count = online.MAX_RANK_IMAGES
+  train = _some(config, data, count)
+
+  def scores(variables):
+    bank = _extract(config, data, train, encode, variables) if train else None
+    if data.test is None:
+      return {"train_effective_rank": _rank(bank)}
+    test = _extract(config, data, _Part(data.test), encode, variables)
+    return online.scores(test, bank, data.num_classes, _knn(config))
+
+  return scores
 
 
 def finish(
@@ -58,18 +75,20 @@ def finish(
   Returns:
     What `summary.json` holds: `scores` by name of the features, shares in
     [0, 1] (of the probe, or without labels, test split or probe images those
-    of `online_scores`), `checkpoint`, `config` and `device`.
+    of `make_scores`), `checkpoint`, `config` and `device`.
   """
   rows = {}
   if not (data.test and data.num_classes and config.evaluation.probe_images):
+    scores = make_scores(config, data, encode)
     for name, variables in networks.items():
-      rows[name] = online_scores(config, data, encode, variables)
+      rows[name] = scores(variables)
   else:
+    bank = _some(config, data, config.evaluation.probe_images)
     kinds = [(name, encode, variables) for name, variables in networks.items()]
     if config.evaluation.baselines:
       kinds += [(name, x, None) for name, x in features.plain_encodes().items()]
     for name, function, variables in kinds:
-      rows[name] = _row(config, data, function, variables)
+      rows[name] = _row(config, data, bank, function, variables)
   results = {
     "scores": rows,
     "checkpoint": os.path.join(workdir, checkpoint.FOLDER),
@@ -111,37 +130,35 @@ def _is_whole(results: Any, config: Mapping[str, Any]) -> bool:
     return False
 
 
-def _row(config, data, encode, variables) -> dict[str, float]:
+def _row(config, data, part, encode, variables) -> dict[str, float]:
   """k-NN and linear accuracy of one kind of features."""
-  count = config.evaluation.probe_images
-  test, bank = _test_and_bank(config, data, encode, variables, count)
+  bank, test = (
+    _extract(config, data, each, encode, variables)
+    for each in (part, _Part(data.test))
+  )
   return {
     "knn_top1": online.knn_top1(test, bank, data.num_classes, _knn(config)),
     "linear_top1": probe.linear_top1(bank, test, config.seed),
   }
 
 
-def _train_rank(config, data, encode, variables) -> dict[str, float]:
-  """Directions that the representation of some training pictures uses."""
-  chosen = inputs.subset(data.train, online.MAX_RANK_IMAGES, config.seed)
-  batches = inputs.eval_batches(data, chosen, config.evaluation.batch_size)
-  some = features.extract(encode, variables, batches, online.MAX_RANK_IMAGES)
-  rank = metrics.effective_rank(some.representation)
-  return {"train_effective_rank": float(rank)}
+def _some(config, data, count) -> _Part | None:
+  """So many training pictures, if they are of any use."""
+  if data.test is not None and not (count and data.num_classes):
+    return None
+  chosen = inputs.subset(data.train, count, config.seed)
+  return _Part(chosen, min(count, sources.size(data.train)))
 
 
-def _test_and_bank(config, data, encode, variables, count):
-  """Features of the test split and of `count` training pictures, or None."""
+def _extract(config, data, part, encode, variables) -> features.Features:
+  size = config.evaluation.batch_size
+  batches = inputs.eval_batches(data, part.source, size)
+  return features.extract(encode, variables, batches, part.limit)
 
-  def of(source, limit=None):
-    batches = inputs.eval_batches(data, source, config.evaluation.batch_size)
-    return features.extract(encode, variables, batches, limit)
 
-  bank = None
-  if count and data.num_classes:
-    chosen = inputs.subset(data.train, count, config.seed)
-    bank = of(chosen, min(count, sources.size(data.train)))
-  return of(data.test), bank
+def _rank(some: features.Features) -> float:
+  """Directions that the representation uses."""
+  return float(metrics.effective_rank(some.representation))
 
 
 def _knn(config: ml_collections.ConfigDict) -> online.KNN:
