@@ -8,7 +8,7 @@ what the process holds every second, writes a JSON line for each sample to
 WORKDIR/samples.jsonl, and prints a Markdown table. Without the first quarter of
 the steps, the medians of the first and of the last third of the samples are
 compared: what is held is flat where it rises from one to the other by less than
-5 %, or by less than one file, thread or array. Event files and metrics.jsonl
+2 %, or by less than one file, thread or array. Event files and metrics.jsonl
 grow by their lines, so what a step adds is shown.
 """
 
@@ -35,7 +35,7 @@ _SECS = 1.0
 _TAIL_BYTES = 2**16  # More than a line.
 # Compilation, the first evaluation and checkpoint come before.
 _WARM_UP_SHARE = 0.25
-_TOLERANCE = 0.05
+_TOLERANCE = 0.02
 _SETTINGS = {
   "data.image_px": 8,
   "network.encoder": "one_conv",
