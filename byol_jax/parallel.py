@@ -18,8 +18,9 @@ from byol_jax.types import Batch
 
 # The mapped axis: all devices of all hosts.
 AXIS = "devices"
-# After so long JAX takes a silent host for dead; `peers` does so earlier.
-_SILENCE_SECS = 50
+# After so long without a heartbeat, of which there is one in half that time,
+# JAX takes a host for dead and aborts the others; `peers` has to be earlier.
+_SILENCE_SECS = 100
 # What JAX says when a host is gone.
 _LOST = ("Gloo", "UNAVAILABLE", "DEADLINE_EXCEEDED", "Connection")
 
