@@ -139,11 +139,13 @@ def _memory() -> int:
 
 
 def _size(path: pathlib.Path) -> int:
-  """Bytes of a file or below a folder; a file may go while it is looked at."""
+  """Bytes of a file or below a folder; any may go while it is looked at."""
   total = 0
-  for each in [path, *path.rglob("*")]:
+  # Of a folder that has gone, this lists nothing.
+  inside = [os.path.join(x, y) for x, _, names in os.walk(path) for y in names]
+  for each in inside or [path]:
     try:
-      total += each.stat().st_size if each.is_file() else 0
+      total += os.stat(each).st_size
     except FileNotFoundError:
       continue
   return total
