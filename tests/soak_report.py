@@ -90,7 +90,8 @@ def table(lines):
       groups.setdefault((line["phase"], line["signal"]), []).append(line)
   for (phase, name), group in sorted(groups.items()):
     secs = [max(line["secs"]) for line in group]
-    again = [line["step"] - line["saved"] for line in group]
+    # A step whose evaluation is left for later is saved and not recorded.
+    again = [max(line["step"] - line["saved"], 0) for line in group]
     codes = sorted({code for line in group for code in line["codes"]})
     rows.append(
       f"| {phase} | {name} | {len(group)} | {', '.join(map(str, codes))}"
