@@ -8,8 +8,8 @@ what the process holds every second, writes a JSON line for each sample to
 WORKDIR/samples.jsonl, and prints a Markdown table. Without the first quarter of
 the steps, the medians of the first and of the last third of the samples are
 compared: what is held is flat where it rises from one to the other by less than
-2 %, or by less than one file, thread, array or checkpoint. Event files and metrics.jsonl
-grow by their lines, so what a step adds is shown.
+2 %, or by less than one file, thread, array or checkpoint. Event files and
+metrics.jsonl grow by their lines, so what a step adds is shown.
 """
 
 import argparse
