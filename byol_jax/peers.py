@@ -25,8 +25,8 @@ _BEAT_SECS = 5.0
 _SILENCE_SECS = 30.0
 _FOLDER = "byol_jax/hosts"
 _ALIVE, _ENDED, _FAILED = "alive", "ended", "failed"
-# Host 0 is whom the others ask: it leaves last.
-_GRACE_SECS = 2.0
+# Host 0 is whom the others ask: it leaves last, after a beat of theirs.
+_GRACE_SECS = _BEAT_SECS + 2.0
 # Exit codes of what all hosts do together.
 _WELL = (None, 0, exits.STOPPED)
 
