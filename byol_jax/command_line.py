@@ -1,5 +1,6 @@
 """What is wrong with a command line or a config file, in one sentence."""
 
+import os
 import re
 from collections.abc import Sequence
 
@@ -50,6 +51,31 @@ def check_keys(argv: Sequence[str]) -> None:
   """
   for key, _ in _overrides(argv):
     schema.check_key(key)
+
+
+def check_config(flag: flags.Flag) -> None:
+  """Refuses what is no config; ml_collections fails at its first use only.
+
+  Args:
+    flag: of a config file, parsed.
+
+  Raises:
+    ValueError: it names none; besides that, whatever the file raises.
+  """
+  if not flag.present or not flag.config_filename:
+    raise ValueError(
+      f"--{flag.name} is missing, for example --{flag.name}=configs/cpu.py."
+    )
+  path = flag.config_filename.partition(":")[0]
+  if not os.path.isfile(path):
+    raise ValueError(f"--{flag.name}={path} is not a file.")
+  # Of a config that failed, this raises the error.
+  copy = getattr(flag.value, "copy_and_resolve_references", None)
+  if not isinstance(flag.value, config_dict.ConfigDict):
+    raise ValueError(
+      f"get_config() of --{flag.name}={path} does not return a ConfigDict."
+    )
+  copy().to_dict()  # What is required and not set is missed here.
 
 
 def sentence(error: BaseException, argv: Sequence[str]) -> str:

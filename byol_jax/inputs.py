@@ -55,14 +55,7 @@ def open_inputs(config: ml_collections.ConfigDict) -> Inputs:
   if config.data.train_images:
     train = _some(train, config.data.train_images)
   test = _open_test(config.data, train)
-  view1, view2 = (
-    policies.Policy(**config.augment[name]) for name in ("view1", "view2")
-  )
-  views = sources.Views(
-    sets.apply(config.augment.set, view1, view2),
-    config.data.image_px,
-    config.data.views,
-  )
+  views = make_views(config)
   if views.where == "memory":
     reads, train, test = memory, memory.pooled(train), memory.pooled(test)
     for part in filter(None, (train, test)):
@@ -72,6 +65,18 @@ def open_inputs(config: ml_collections.ConfigDict) -> Inputs:
     from byol_jax.data import pipeline as reads
   num_classes = len(train.class_names) if config.data.labelled else 0
   return Inputs(train, test, views, num_classes, reads)
+
+
+def make_views(config: ml_collections.ConfigDict) -> sources.Views:
+  """How a config's pictures become views."""
+  view1, view2 = (
+    policies.Policy(**config.augment[name]) for name in ("view1", "view2")
+  )
+  return sources.Views(
+    sets.apply(config.augment.set, view1, view2),
+    config.data.image_px,
+    config.data.views,
+  )
 
 
 def check_hosts(inputs: Inputs) -> None:

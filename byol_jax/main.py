@@ -18,7 +18,6 @@ import pathlib
 from collections.abc import Callable, Sequence
 
 import jax
-import ml_collections
 from absl import app, flags
 from ml_collections.config_flags import config_flags
 
@@ -71,7 +70,7 @@ def parse_flags(
     rest = _parsed(values, argv)
     if rest[1:]:
       raise ValueError(f"{rest[1]!r} is not a flag; flags begin with --.")
-    _check_config(values["config"])
+    command_line.check_config(values["config"])
   except command_line.FAILURES as error:
     exits.refuse(command_line.sentence(error, argv))
   except SystemExit as error:
@@ -221,24 +220,6 @@ def _parsed(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
     return values(argv)
   finally:
     logging.disable(logging.NOTSET)
-
-
-def _check_config(flag: flags.Flag) -> None:
-  """Refuses what is no config; ml_collections fails at its first use only."""
-  if not flag.present or not flag.config_filename:
-    raise ValueError(
-      "--config is missing, for example --config=configs/cpu.py."
-    )
-  path = flag.config_filename.partition(":")[0]
-  if not os.path.isfile(path):
-    raise ValueError(f"--config={path} is not a file.")
-  # Of a config that failed, this raises the error.
-  copy = getattr(flag.value, "copy_and_resolve_references", None)
-  if not isinstance(flag.value, ml_collections.ConfigDict):
-    raise ValueError(
-      f"get_config() of --config={path} does not return a ConfigDict."
-    )
-  copy().to_dict()  # What is required and not set is missed here.
 
 
 if __name__ == "__main__":

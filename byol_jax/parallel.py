@@ -6,7 +6,7 @@ import importlib.util
 import itertools
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import chex
@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from byol_jax import platforms
 from byol_jax.types import Batch
 
 # The mapped axis: all devices of all hosts.
@@ -71,7 +72,7 @@ def num_devices() -> int:
 
 def is_cpu() -> bool:
   """Whether the devices are a CPU's."""
-  return jax.default_backend() == "cpu"
+  return platforms.name() == "cpu"
 
 
 def num_hosts() -> int:
@@ -84,17 +85,23 @@ def host() -> int:
   return jax.process_index()
 
 
-def pmap(function: Callable, donate: bool = False) -> Callable:
+def pmap(
+  function: Callable,
+  donate: bool = False,
+  devices: Sequence[jax.Device] | None = None,
+) -> Callable:
   """Runs a pure per-device function on all devices, one axis named `AXIS`.
 
   Args:
     function: its arguments and results are per device.
     donate: hand the first argument's memory to the results.
+    devices: others than all that are here, to compile for.
 
   Returns:
     The function of arrays with a leading axis of local devices.
   """
-  return jax.pmap(function, AXIS, donate_argnums=(0,) if donate else ())
+  donated = (0,) if donate else ()
+  return jax.pmap(function, AXIS, devices=devices, donate_argnums=donated)
 
 
 def one_device(function: Callable) -> Callable:

@@ -17,6 +17,7 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.py"))
 
 LAYERS = {
   "preview": 8,
+  "platforms": 0,
   "extract": 8,
   "main": 7,
   "pretrain": 6,
