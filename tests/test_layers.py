@@ -17,6 +17,11 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.py"))
 
 LAYERS = {
   "preview": 8,
+  "preflight": 8,
+  "lowering": 7,
+  "estimates": 2,
+  "chips": 1,
+  "hlo": 0,
   "platforms": 0,
   "extract": 8,
   "main": 7,
@@ -99,6 +104,7 @@ WITHOUT_TENSORFLOW = (
   "data.problems",
   "labelled",
   "extract",
+  "preflight",
 )
 
 

@@ -10,7 +10,7 @@ import shlex
 import pytest
 from absl import flags
 
-from byol_jax import extract, main, preview, schema
+from byol_jax import extract, main, preflight, preview, schema
 from experiments import processes, runner
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -21,6 +21,7 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.py"))
 PARSE = {
   "main": main.parse_flags,
   "preview": preview.parse_flags,
+  "preflight": preflight.parse_flags,
   "extract": extract.parse_flags,
 }
 
