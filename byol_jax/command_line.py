@@ -118,5 +118,13 @@ def _of_wrong_value(text: str, argv: Sequence[str]) -> str:
   match = _WRONG_VALUE.match(text)
   for key, value in _overrides(argv) if match else ():
     if key == match[1] and value is not None and value in text:
-      return f"{key} must be {schema.allowed(key)}, not {rules.shown(value)}."
+      return f"{key} must be {_allowed(key)}, not {rules.shown(value)}."
   return text
+
+
+def _allowed(key: str) -> str:
+  """What a key may be in any kind of config, to be read after "must be"."""
+  kinds = (schema.RULES, *schema.EVALUATION_RULES.values())
+  return " or ".join(
+    dict.fromkeys(known[key].allowed for known in kinds if key in known)
+  )

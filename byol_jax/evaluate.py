@@ -10,6 +10,7 @@ import ml_collections
 
 from byol_jax import (
   encoders,
+  inputs,
   intact,
   labelled,
   origin,
@@ -111,7 +112,8 @@ def _run(config, encoder, workdir: str, name: str) -> list[dict[str, Any]]:
     try:
       found.append(_evaluate(config, encoder, parts, (place, name, set_name)))
     except (ValueError, FloatingPointError) as error:
-      if not several:
+      # A host that went on alone would wait for the others for ever.
+      if not several or parallel.num_hosts() > 1:
         raise
       _leave_out(set_name, error, failed)
   if not found:
@@ -128,15 +130,20 @@ def _each(
   failed = {} if failed is None else failed
   sets = config.data.sets or ("",)
   for set_name in sets:
+    parts, failure = None, None
     try:
       parts = labelled.open_parts(config.data, set_name, config.seed)
       _check_parts(config, parts)
     except ValueError as error:
       if len(sets) == 1:
         raise DataError(str(error)) from error
-      _leave_out(set_name, error, failed)
-    else:
+      failure = error
+    # What one host lacks, none evaluates.
+    if parallel.everywhere(failure is None).all():
       yield set_name, parts
+    else:
+      failure = failure or ValueError("another host cannot open it")
+      _leave_out(set_name, failure, failed)
   if len(failed) == len(sets):
     raise DataError(
       f"None of the sets {', '.join(sets)} is there: {failed[sets[0]]}"
@@ -169,7 +176,9 @@ def _evaluate(config, encoder, parts, place: Sequence[str]) -> dict[str, Any]:
   workdir, name, set_name = place
   config = _with_metric(config, parts.metric)
   sizes = _sizes(parts)
-  data = [set_name, *sizes.values(), labelled.digest(parts)]
+  digest = labelled.digest(parts)
+  inputs.check_hosts(digest)
+  data = [set_name, *sizes.values(), digest]
   key = results.key(config, encoder, data)
   result = results.earlier(workdir, key)
   if not parallel.everywhere(result is not None)[0]:

@@ -62,8 +62,16 @@ class Events:
     """
     _add(self._writer, step, metrics)
     if time.monotonic() - self._flushed_secs >= _SECS_BETWEEN_FLUSHES:
-      self._writer.flush()
-      self._flushed_secs = time.monotonic()
+      self.flush()
+
+  def flush(self) -> None:
+    """Shows TensorBoard all that was written.
+
+    Raises:
+      OSError: the file cannot be written.
+    """
+    self._writer.flush()
+    self._flushed_secs = time.monotonic()
 
   def close(self) -> None:
     """Writes out the rest.

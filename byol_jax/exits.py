@@ -1,5 +1,7 @@
 """How the programs end: exit codes, and one sentence that says why."""
 
+import contextlib
+import os
 import sys
 import traceback
 from typing import NoReturn
@@ -28,6 +30,14 @@ def end(code: int, reason: str) -> NoReturn:
 def line(reason: str) -> str:
   """A reason as the one line that a program ends with."""
   return f"byol_jax: {' '.join(reason.split())}"
+
+
+def say_at_once(reason: str) -> None:
+  """Says a last line from any thread; nobody may be left to read it."""
+  with contextlib.suppress(OSError, ValueError):
+    sys.stdout.flush()
+  with contextlib.suppress(OSError, ValueError):
+    os.write(sys.stderr.fileno(), f"{line(reason)}\n".encode())
 
 
 def refuse(reason: str) -> NoReturn:

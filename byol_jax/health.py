@@ -96,7 +96,9 @@ class Losses:
     if count > self._max_skipped:
       allowed = f" and training.max_skipped_steps={self._max_skipped} are left"
       raise FloatingPointError(self._diverged(step, f"{allowed} out already"))
-    if before is not None and count > before:
+    # Of the first that is read only the loss can tell.
+    bad = not math.isfinite(_number(step.metrics["loss"]))
+    if count and (bad if before is None else count > before):
       records.say(
         f"Step {step.number} is left out ({count} of at most"
         f" {self._max_skipped}): {_what(_numbers(step.metrics))}.",
@@ -106,14 +108,19 @@ class Losses:
   def _diverged(self, step: _Step, skipped: str) -> str:
     """Writes the report, and says what happened."""
     numbers = {x.number: _numbers(x.metrics) for x in self._seen}
-    first = next((n for n in numbers if _bad(numbers[n])), step.number)
+    first = step.number
+    if not skipped:
+      first = next((n for n in numbers if _bad(numbers[n])), first)
     report = os.path.join(self._workdir, REPORT)
-    self._write(report, first, numbers)
+    look = f", or look at the pictures that {report} names"
+    try:
+      self._write(report, first, numbers)
+    except OSError as error:
+      look = f" ({error})"  # What matters is that the run diverged.
     what = _what(numbers[first])
     return (
       f"{what[0].upper()}{what[1:]} at step {first}{skipped}: lower the"
-      f" learning rate, or look at the pictures that {report} names; the last"
-      " checkpoint is untouched."
+      f" learning rate{look}; the last checkpoint is untouched."
     )
 
   def _write(self, path: str, first: int, numbers: Mapping) -> None:

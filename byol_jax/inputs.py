@@ -10,7 +10,6 @@ import numpy as np
 from byol_jax import parallel
 from byol_jax.augment import policies, sets
 from byol_jax.data import (
-  identity,
   memory,
   opening,
   problems,
@@ -79,19 +78,22 @@ def make_views(config: ml_collections.ConfigDict) -> sources.Views:
   )
 
 
-def check_hosts(inputs: Inputs) -> None:
+def check_hosts(digest: str) -> None:
   """Compares what the hosts have opened; every host must call it.
 
+  Args:
+    digest: from `identity.digest`.
+
   Raises:
-    ValueError: some have other training pictures than host 0, whose order would
-      then be another.
+    ValueError: some have other pictures than host 0, whose order would then be
+      another.
   """
-  seen = parallel.everywhere(int(identity.digest([inputs.train])[:7], 16))
+  seen = parallel.everywhere(int(digest[:7], 16))
   others = np.flatnonzero(seen != seen[0]).tolist()
   if others:
     raise ValueError(
-      f"Hosts {others} see other training pictures than host 0: all need the"
-      " same files at the same place, and all must be able to read them."
+      f"Hosts {others} see other pictures than host 0: all need the same files"
+      " at the same place, and all must be able to read them."
     )
 
 

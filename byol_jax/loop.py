@@ -16,7 +16,6 @@ from byol_jax import (
   records,
   replicas,
   stopping,
-  workdirs,
 )
 from byol_jax.types import Metrics
 
@@ -61,27 +60,23 @@ def run(job: jobs.Job, plan: jobs.Plan, workdir: str) -> tuple[Any, int]:
   Args:
     job: what to train.
     plan: how long.
-    workdir: folder for checkpoints, metrics and events; made if missing.
+    workdir: folder for checkpoints, metrics and events; made if missing. The
+      caller holds it (`workdirs`).
 
   Returns:
     The last state, replicated, and the step that this call began at.
 
   Raises:
-    WorkdirError: the workdir cannot be used; nothing was begun.
     CheckpointError: the checkpoint belongs to another network, or none can be
       read or written.
     FloatingPointError: the loss or the state is not finite any more.
     ReplicaError: the devices' states differ.
     StoppedError: somebody asked for it, and everything is saved.
   """
-  shapes = job.shapes()
   folder = os.path.join(workdir, checkpoint.FOLDER)
   try:
-    with (
-      workdirs.open_workdir(workdir, _num_bytes(shapes), plan.keep),
-      checkpoint.open_manager(folder, plan.keep) as manager,
-    ):
-      start = _begin(job, manager, shapes)
+    with checkpoint.open_manager(folder, plan.keep) as manager:
+      start = _begin(job, manager)
       if start.step >= plan.num_steps and start.pending is None:
         return start.state, start.step
       state = _train(job, plan, workdir, manager, start)
@@ -96,10 +91,8 @@ def _train(
 ):
   """The steps that are left; the last state."""
   active, (state, first_step, pending) = parallel.host() == 0, start
-  # What is pending is recorded once more.
-  recorded = first_step if pending is None else first_step - 1
   with (
-    records.Recorder(workdir, recorded, active) as recorder,
+    records.Recorder(workdir, first_step, active) as recorder,
     records.Progress(
       plan.num_steps, first_step, plan.images_per_step, active
     ) as progress,
@@ -120,10 +113,15 @@ def _train(
 
 def _catch_up(job: jobs.Job, start: _Start, tools: _Tools) -> None:
   """Makes the evaluation that an earlier call was asked to leave."""
+  # A line of this step says that a call in between has made it; host 0 knows.
+  if parallel.everywhere(tools.recorder.has(start.step))[0]:
+    return
   scores = _scores(job, start.state, start.step, tools.progress)
   if scores is None:
     raise stopping.StoppedError
-  tools.recorder.write(start.step, {**start.pending, **scores})
+  values = {**start.pending, **scores}
+  if values:
+    tools.recorder.write(start.step, values)
 
 
 def _end_step(
@@ -144,8 +142,9 @@ def _end_step(
     tools.recorder.write(step, values)
   if stop or _is_due(step, plan.checkpoint_every, plan.num_steps):
     tools.losses.settle()
+    tools.recorder.flush()
     _save(job, tools.manager, stepped, pending)
-  elif step % _COMPARE_EVERY == 0 and parallel.num_devices() > 1:
+  if step % _COMPARE_EVERY == 0 and parallel.num_devices() > 1:
     replicas.check(state, step)
   if stop:
     raise stopping.StoppedError
@@ -163,10 +162,10 @@ def _logged(stepped: _Stepped, tools: _Tools) -> dict[str, float]:
   return values
 
 
-def _begin(job: jobs.Job, manager: Any, shapes: Any) -> _Start:
+def _begin(job: jobs.Job, manager: Any) -> _Start:
   """The newest checkpoint's state, or a fresh one."""
   active = parallel.host() == 0
-  found = checkpoint.restore_newest(manager, shapes, job.config_json)
+  found = checkpoint.restore_newest(manager, job.shapes(), job.config_json)
   if found is None:
     records.say(f"Beginning in {manager.directory.parent}.", active)
     return _Start(job.init(), 0, None)
@@ -198,10 +197,6 @@ def _save(job: jobs.Job, manager: Any, stepped: _Stepped, pending) -> None:
     replicas.check(state, step)
   host_state = _finite(parallel.first(state), step)
   checkpoint.save(manager, step, host_state, job.config_json, pending)
-
-
-def _num_bytes(shapes: Any) -> int:
-  return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
 
 
 def _is_due(step: int, every: int, num_steps: int) -> bool:

@@ -131,7 +131,7 @@ def _do(job: Callable[[], object], again: str) -> None:
     exits.end(exits.FAILED, str(error))
   except jax.errors.JaxRuntimeError as error:
     exits.release(error)
-    reason = parallel.explained(str(error))
+    reason = peers.explained(str(error))
     if not reason:
       raise
     exits.end(exits.FAILED, f"{reason} {again[0].upper()}{again[1:]}")

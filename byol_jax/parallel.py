@@ -22,8 +22,6 @@ AXIS = "devices"
 # After so long without a heartbeat, of which there is one in half that time,
 # JAX takes a host for dead and aborts the others; `peers` has to be earlier.
 _SILENCE_SECS = 100
-# What JAX says when a host is gone.
-_LOST = ("Gloo", "UNAVAILABLE", "DEADLINE_EXCEEDED", "Connection")
 
 _T = TypeVar("_T")
 
@@ -170,6 +168,11 @@ def gather(x: chex.Array) -> np.ndarray:
   return np.squeeze(np.asarray(wide.addressable_shards[0].data), axis=0)
 
 
+def host_of(place: int) -> int:
+  """Which host has a place in the mapped axis, whose devices go by host."""
+  return place // jax.local_device_count()
+
+
 def everywhere(value: int) -> np.ndarray:
   """What each host says, [num_hosts] int32; every host must call it."""
   count = jax.local_device_count()
@@ -187,27 +190,6 @@ def agreed_to_stop(call: int) -> bool:
     call: how often this was called before; every host calls it equally often.
   """
   return multihost_utils.reached_preemption_sync_point(call)
-
-
-def explained(error: str) -> str:
-  """Says in a sentence what a `JaxRuntimeError` means.
-
-  Args:
-    error: its text.
-
-  Returns:
-    The sentence; nothing where the error may be this program's own.
-  """
-  first = error.partition("\n")[0]
-  if "RESOURCE_EXHAUSTED" in first:
-    return (
-      f"The devices have too little memory ({first}): lower"
-      " training.batch_size or evaluation.batch_size, or raise"
-      " training.micro_batches."
-    )
-  if num_hosts() > 1 and any(x in error for x in _LOST):
-    return f"Another host cannot be reached ({first})."
-  return ""
 
 
 def prefetch(items: Iterable[_T], place: Callable[[_T], _T]) -> Iterator[_T]:

@@ -27,6 +27,8 @@ _FOLDER = "byol_jax/hosts"
 _ALIVE, _ENDED, _FAILED = "alive", "ended", "failed"
 # Host 0 is whom the others ask: it leaves last, after a beat of theirs.
 _GRACE_SECS = _BEAT_SECS + 2.0
+# What JAX says when a host is gone.
+_LOST = ("Gloo", "UNAVAILABLE", "DEADLINE_EXCEEDED", "Connection")
 # Exit codes of what all hosts do together.
 _WELL = (None, 0, exits.STOPPED)
 
@@ -98,10 +100,11 @@ class Watching:
     if self._thread is None:
       return
     self._ended.set()
-    self._thread.join()
+    self._thread.join(_SILENCE_SECS)  # It may wait for a silent host 0.
     code = getattr(error, "code", exits.FAILED) if error else 0
     if code in _WELL:
-      _say(_ENDED)
+      with contextlib.suppress(jax.errors.JaxRuntimeError):
+        _say(_ENDED)
       return
     if not isinstance(error, SystemExit):
       traceback.print_exception(error)
@@ -113,8 +116,9 @@ class Watching:
       _say(_FAILED)
     if parallel.host() == 0:
       time.sleep(_GRACE_SECS)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):  # Nobody reads it.
+      sys.stdout.flush()
+      sys.stderr.flush()
     self._end(code)
 
   def _watch(self) -> None:
@@ -141,9 +145,29 @@ class Watching:
 
   def _tell(self, trouble: str) -> None:
     """Says it, and ends the process."""
-    reason = exits.line(f"{trouble}; {self._farewell}")
-    os.write(sys.stderr.fileno(), f"{reason}\n".encode())
+    exits.say_at_once(f"{trouble}; {self._farewell}")
     self._end(exits.FAILED)
+
+
+def explained(error: str) -> str:
+  """Says in a sentence what a `JaxRuntimeError` means.
+
+  Args:
+    error: its text.
+
+  Returns:
+    The sentence; nothing where the error may be this program's own.
+  """
+  first = error.partition("\n")[0]
+  if "RESOURCE_EXHAUSTED" in first:
+    return (
+      f"The devices have too little memory ({first}): lower"
+      " training.batch_size or evaluation.batch_size, or raise"
+      " training.micro_batches."
+    )
+  if parallel.num_hosts() > 1 and any(x in error for x in _LOST):
+    return f"Another host cannot be reached ({first})."
+  return ""
 
 
 def _say(text: str) -> None:

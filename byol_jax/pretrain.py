@@ -7,7 +7,16 @@ from typing import Any, NamedTuple
 import jax
 import ml_collections
 
-from byol_jax import assembly, byol, checkpoint, inputs, jobs, loop, parallel
+from byol_jax import (
+  assembly,
+  byol,
+  checkpoint,
+  inputs,
+  jobs,
+  loop,
+  parallel,
+  workdirs,
+)
 from byol_jax.augment import views
 from byol_jax.data import identity, sources
 from byol_jax.evaluation import features, summary
@@ -85,7 +94,7 @@ def check(config: ml_collections.ConfigDict, data: inputs.Inputs) -> None:
   num_images = sources.size(data.train)
   sources.steps_per_epoch(num_images, config.training.batch_size)
   assembly.durations(config, num_images)
-  inputs.check_hosts(data)
+  inputs.check_hosts(identity.digest([data.train]))
 
 
 def run(
@@ -103,12 +112,30 @@ def run(
     What `summary.json` in the workdir holds.
 
   Raises:
+    WorkdirError: the workdir cannot be used; nothing was begun.
     ValueError: the data or a checkpoint does not fit the config.
-    FloatingPointError: the loss is not a number any more.
+    OSError: something cannot be written.
+    FloatingPointError: the loss or the state is not finite any more.
+    ReplicaError: the devices' states differ.
+    StoppedError: somebody asked for it, and everything is saved.
   """
+  plan = assembly.plan(config, sources.size(data.train))
+  shapes = jax.tree.leaves(assembly.state_shapes(config, data.num_classes))
+  num_bytes = sum(x.size * x.dtype.itemsize for x in shapes)
+  with workdirs.open_workdir(workdir, num_bytes, plan.keep):
+    results = _run(config, data, plan, workdir)
+  summary.report(results, workdir)
+  return results
+
+
+def _run(
+  config: ml_collections.ConfigDict,
+  data: inputs.Inputs,
+  plan: jobs.Plan,
+  workdir: str,
+) -> dict[str, Any]:
   num_images = sources.size(data.train)
   parts = make_parts(config, num_images, data.num_classes, data.views)
-  plan = assembly.plan(config, num_images)
   first = parallel.pmap(parts.init)
   encode = features.make_encode(parts.net)
   scores = summary.make_scores(config, data, encode)
@@ -139,7 +166,6 @@ def run(
     name = assembly.settings(config).name
     networks = {name: state.online, "untrained": untrained().online}
     results = summary.finish(config, data, encode, networks, workdir)
-  summary.report(results, workdir)
   return results
 
 

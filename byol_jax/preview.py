@@ -6,6 +6,12 @@ Each row is a training picture as evaluation shows it to the network, then
 several draws of view 1 and of view 2, made by the code that trains.
 """
 
+import signal
+
+if __name__ == "__main__":
+  # There is nothing to save: Ctrl-C ends it without a traceback.
+  signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import itertools
 import textwrap
 from collections.abc import Iterator, Sequence

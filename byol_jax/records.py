@@ -36,7 +36,8 @@ class _Lines(logging.Handler):
 def say(text: str, active: bool = True) -> None:
   """Prints a line beside the progress bar, if there is one."""
   if active:
-    tqdm.tqdm.write(text, file=sys.stderr)
+    with contextlib.suppress(OSError):  # Nobody reads it: no reason to end.
+      tqdm.tqdm.write(text, file=sys.stderr)
 
 
 def log_plainly() -> None:
@@ -73,12 +74,13 @@ class Recorder:
       OSError: they cannot be written, said in one sentence.
     """
     self.path = epath.Path(workdir) / "metrics.jsonl"
-    self._events = None
+    self._events, self._last_step = None, 0
     if active:
       folder = epath.Path(workdir) / "tensorboard"
       with intact.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
       lines = _drop_after(first_step, self.path)
+      self._last_step = max((line["step"] for line in lines), default=0)
       with intact.writing(folder):
         self._events = events.Events(folder, first_step, lines)
 
@@ -101,8 +103,23 @@ class Recorder:
     if self._events is None:
       return
     intact.append(json.dumps({"step": step, **metrics}) + "\n", self.path)
+    self._last_step = step
     with intact.writing(self.path.parent / "tensorboard"):
       self._events.write(step, metrics)
+
+  def has(self, step: int) -> bool:
+    """Whether there is a line of a step; False where nothing is written."""
+    return step == self._last_step
+
+  def flush(self) -> None:
+    """Puts the events on disk, so that no restart after this lacks them.
+
+    Raises:
+      OSError: they cannot be written.
+    """
+    if self._events is not None:
+      with intact.writing(self.path.parent / "tensorboard"):
+        self._events.flush()
 
   def close(self) -> None:
     """Writes out the last events.

@@ -34,13 +34,12 @@ def check(tree: chex.ArrayTree, step: int) -> None:
   hashes = parallel.gather(_hashes()(tree))
   wrong = np.flatnonzero(hashes != hashes[0])
   if wrong.size:
-    hosts = sorted({jax.devices()[place].process_index for place in wrong})
+    hosts = sorted({parallel.host_of(int(place)) for place in wrong})
     raise ReplicaError(
       f"At step {step} the parameters of host {_text(hosts)} (device"
-      f" {_text(wrong.tolist())}) are not those of host"
-      f" {jax.devices()[0].process_index} (device 0), though all have done the"
-      " same: a fault of the machine or of its network; begin again from the"
-      " last checkpoint, without that machine."
+      f" {_text(wrong.tolist())}) are not those of host 0 (device 0), though"
+      " all have done the same: a fault of the machine or of its network; begin"
+      " again from the last checkpoint, without that machine."
     )
 
 

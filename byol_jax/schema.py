@@ -249,15 +249,3 @@ def check_key(key: str, known: Collection[str] | None = None) -> None:
     close = difflib.get_close_matches(key, known, n=1)
     hint = f"; the closest key is {close[0]}" if close else ""
     raise ValueError(f"The config has an unknown key {key}{hint}.")
-
-
-def allowed(key: str) -> str:
-  """What a key may be in any kind of config, to be read after "must be".
-
-  Args:
-    key: sections and name, joined by dots; one that there is.
-  """
-  kinds = (RULES, *EVALUATION_RULES.values())
-  return " or ".join(
-    dict.fromkeys(known[key].allowed for known in kinds if key in known)
-  )

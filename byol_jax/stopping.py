@@ -1,4 +1,4 @@
-"""Stops on request: SIGTERM, Ctrl-C, or a cloud's notice to many hosts.
+"""Stops on request: SIGTERM, Ctrl-C, a closed terminal, a cloud's notice.
 
 A request is only noted, and whoever has something to save asks for it with
 `due`. A thread reads the signals beside the main one, which does not hear them
@@ -9,7 +9,6 @@ the program at once.
 import itertools
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 
@@ -27,11 +26,12 @@ class _Watch:
     requested: set by the first signal.
     held: whether ending now would lose something.
     farewell: what is said where nothing would.
+    lock: of all three, so that no request falls between two looks.
   """
 
   def __init__(self, end: Callable[[int], None] = os._exit):
     self.requested, self.held, self.farewell = threading.Event(), False, ""
-    self._end = end
+    self._end, self.lock = end, threading.Lock()
 
   def note(self, number: int) -> None:
     """Takes a signal; called by the thread that reads them."""
@@ -41,16 +41,15 @@ class _Watch:
       self.requested.set()
       # Of this signal JAX tells the other hosts.
       os.kill(os.getpid(), signal.SIGTERM)
-    elif self.held:
-      self.requested.set()
     else:
-      self.requested.set()
-      self._leave(exits.STOPPED, self.farewell)
+      with self.lock:
+        self.requested.set()
+        if not self.held:
+          self._leave(exits.STOPPED, self.farewell)
 
   def _leave(self, code: int, reason: str) -> None:
     """Ends the program whatever the main thread does."""
-    sys.stdout.flush()
-    os.write(sys.stderr.fileno(), f"{exits.line(reason)}\n".encode())
+    exits.say_at_once(reason)
     self._end(code)
 
 
@@ -74,12 +73,14 @@ def install(farewell: str) -> None:
 
 def hold() -> None:
   """Something would be lost by ending at once, until `let_go`."""
-  _watch.held = True
+  with _watch.lock:
+    _watch.held = True
 
 
 def let_go() -> None:
   """Everything is saved."""
-  _watch.held = False
+  with _watch.lock:
+    _watch.held = False
 
 
 def due() -> bool:
@@ -107,6 +108,9 @@ def _listen_to_signals() -> None:
   os.set_blocking(write, False)
   signal.set_wakeup_fd(write, warn_on_full_buffer=False)
   numbers = [signal.SIGINT]
+  # Of a closed terminal; under nohup it is ignored, and stays so.
+  if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+    numbers.append(signal.SIGHUP)
   if parallel.num_hosts() == 1:
     numbers.append(signal.SIGTERM)
   for number in numbers:

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from byol_jax import intact, rules
+from byol_jax import exits, intact, rules
 from experiments import (
   commands,
   declare,
@@ -29,7 +29,6 @@ from experiments import (
   work,
 )
 
-_FAILED, _REFUSED, _STOPPED = 1, 2, 130
 # No machine runs so many at a time.
 _MAX_JOBS = 1000
 _FOLDERS = {
@@ -45,7 +44,7 @@ def main(experiments: Sequence[declare.Experiment]) -> None:
     experiments: in the order of their tables.
 
   Raises:
-    SystemExit: with 0, or with 1 if a run failed, 2 if a flag is wrong and 130
+    SystemExit: with 0, or with 1 if a run failed, 2 if a flag is wrong and 75
       if it was stopped.
   """
   for name in ("SIGTERM", "SIGHUP"):
@@ -58,14 +57,14 @@ def main(experiments: Sequence[declare.Experiment]) -> None:
     sys.stdout.flush()
     sys.exit(code)
   except ValueError as error:
-    _end(_REFUSED, f"experiments: {' '.join(str(error).split())}")
+    _end(exits.REFUSED, f"experiments: {' '.join(str(error).split())}")
   except BrokenPipeError:  # As of `--print | head`.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(_FAILED)
+    sys.exit(exits.FAILED)
   except OSError as error:
-    _end(_FAILED, f"experiments: {error}")
+    _end(exits.FAILED, f"experiments: {error}")
   except KeyboardInterrupt:
-    _end(_STOPPED, "Stopped; the same command continues.")
+    _end(exits.STOPPED, "Stopped; the same command continues.")
   finally:
     children.stop()
 
@@ -113,7 +112,7 @@ def run(
     _keep(mine, result, place, folder)
     touched = {cell.experiment for cell in mine}
     _write([x for x in experiments if x.name in touched], place, folder)
-  return _FAILED if failures else 0
+  return exits.FAILED if failures else 0
 
 
 def _announce(experiments, scale: scales.Scale) -> None:

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
+from jax.experimental import multihost_utils
 
 from byol_jax import checkpoint, types
 
@@ -235,3 +236,16 @@ def test_a_folder_that_cannot_be_made_leaves_no_threads(tmp_path, monkeypatch):
     time.sleep(0.01)
   assert threading.active_count() <= before
   checkpoint.close(manager)
+
+
+def test_saving_never_asks_jax_whether_to_stop(open_manager, monkeypatch):
+  """The hosts agree on a number of `stopping`, and would miss that of Orbax."""
+
+  def ask(step):
+    raise AssertionError(f"asked with {step}")
+
+  monkeypatch.setattr(multihost_utils, "reached_preemption_sync_point", ask)
+  manager = open_manager()
+  checkpoint.save(manager, 7, _state(7), CONFIG)
+  checkpoint.wait(manager)
+  assert manager.latest_step() == 7

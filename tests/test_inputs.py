@@ -200,10 +200,9 @@ def test_views_are_those_of_the_named_set():
 
 
 def test_hosts_with_other_pictures_are_named(monkeypatch):
-  data = inputs.open_inputs(tiny.config())
-  inputs.check_hosts(data)
+  inputs.check_hosts("0123456789abcdef")
   monkeypatch.setattr(
     parallel, "everywhere", lambda value: np.array([value, value, value + 1])
   )
-  with pytest.raises(ValueError, match=r"^Hosts \[2\] see other training"):
-    inputs.check_hosts(data)
+  with pytest.raises(ValueError, match=r"^Hosts \[2\] see other pictures"):
+    inputs.check_hosts("0123456789abcdef")

@@ -219,6 +219,40 @@ def test_an_evaluation_that_is_cut_short_is_made_again(tmp_path):
   assert _lines(tmp_path) == LINES
 
 
+def test_a_stop_at_the_last_step_is_evaluated_once(tmp_path, monkeypatch):
+  _stops_at(monkeypatch, 7)
+  with pytest.raises(stopping.StoppedError):
+    loop.run(_job([]), PLAN, str(tmp_path))
+  monkeypatch.undo()
+  for expected in (["evaluate 7"], []):
+    calls = []
+    loop.run(_job(calls), PLAN, str(tmp_path))
+    assert [call for call in calls if "evaluate" in call] == expected
+    assert _lines(tmp_path) == LINES
+
+
+def test_an_evaluation_without_scores_adds_no_line(tmp_path, monkeypatch):
+  job = _job([])._replace(evaluate=lambda state: {})
+  _stops_at(monkeypatch, 3)
+  with pytest.raises(stopping.StoppedError):
+    loop.run(job, PLAN, str(tmp_path))
+  monkeypatch.undo()
+  loop.run(job, PLAN, str(tmp_path))
+  assert [line["step"] for line in _lines(tmp_path)] == [2, 4, 6, 7]
+
+
+def test_replicas_are_compared_now_and_then_also_where_a_step_is_saved(
+  tmp_path, monkeypatch
+):
+  compared = []
+  monkeypatch.setattr(loop, "_COMPARE_EVERY", 4)
+  monkeypatch.setattr(
+    loop.replicas, "check", lambda state, step: compared.append(step)
+  )
+  loop.run(_job([]), PLAN._replace(num_steps=9), str(tmp_path))
+  assert compared == [4, 8]
+
+
 def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
   loop.run(_job([]), PLAN, str(tmp_path))
   other = State(
