@@ -53,6 +53,19 @@ def check_keys(argv: Sequence[str]) -> None:
     schema.check_key(key)
 
 
+def check_file(argv: Sequence[str]) -> None:
+  """Refuses a config file that is not there, before its settings are read.
+
+  Raises:
+    ValueError: naming it.
+  """
+  for text in argv:
+    flag, _, value = text.lstrip("-").partition("=")
+    path = value.partition(":")[0]
+    if flag == "config" and path and not os.path.isfile(path):
+      raise ValueError(f"--config={path} is not a file.")
+
+
 def check_config(flag: flags.Flag) -> None:
   """Refuses what is no config; ml_collections fails at its first use only.
 

@@ -64,6 +64,7 @@ def parse_flags(
   """
   try:
     argv = values.read_flags_from_files(list(argv), force_gnu=False)
+    command_line.check_file(argv)
     command_line.check_keys(argv)
     _define_config(values, argv)
     (define or _define_flags)(values)

@@ -20,7 +20,7 @@ from orbax.checkpoint import multihost
 
 from byol_jax import exits, parallel
 
-_BEAT_SECS = 5.0
+_BEAT_SECS, _LAST_LOOKS_SECS = 5.0, 0.2
 # A host that says nothing for so long is gone; JAX's own limit is later.
 _SILENCE_SECS = 30.0
 _FOLDER = "byol_jax/hosts"
@@ -67,13 +67,18 @@ class Lookout:
         return f"Host {host} has been silent for {now - since:.0f} seconds"
     return ""
 
+  def all_ended(self, said: dict[int, str]) -> bool:
+    """Whether every other host has said that it ended."""
+    others = set(range(self.num_hosts)) - {self.own}
+    return all(said.get(host, "").startswith(_ENDED) for host in others)
+
 
 class Watching:
   """Watches the other hosts while a block runs, and tells them how it ended.
 
   Where the block fails, all hosts end: the others would wait for ever for what
-  this one does not send any more. A context manager, which does nothing where
-  there are no other hosts.
+  this one does not send any more. Where it ends well, the process ends with the
+  others. A context manager, which does nothing where there are none.
   """
 
   def __init__(self, farewell: str, end: Callable[[int], Any] = os._exit):
@@ -103,12 +108,34 @@ class Watching:
     self._thread.join(_SILENCE_SECS)  # It may wait for a silent host 0.
     code = getattr(error, "code", exits.FAILED) if error else 0
     if code in _WELL:
-      with contextlib.suppress(jax.errors.JaxRuntimeError):
-        _say(_ENDED)
+      self._part(code or 0)
       return
     if not isinstance(error, SystemExit):
       traceback.print_exception(error)
     self._leave(code)
+
+  def _part(self, code: int) -> None:
+    """Ends this process with all others, once each has come so far.
+
+    Not as usual: Python then cleans up for seconds, during which the others
+    would no more hear of one that fails.
+    """
+    lookout = Lookout(parallel.host(), parallel.num_hosts())
+    try:
+      _say(_ENDED)
+      while not lookout.all_ended(said := _said()):
+        trouble = lookout.look(said, time.monotonic())
+        if trouble:
+          self._tell(trouble)
+          return
+        time.sleep(_LAST_LOOKS_SECS)
+    except jax.errors.JaxRuntimeError:
+      pass  # Host 0 waits for the others only so long; this one is done.
+    # JAX parts as well, or a host that is late would be aborted.
+    parting = threading.Thread(target=jax.distributed.shutdown, daemon=True)
+    parting.start()
+    parting.join(_GRACE_SECS)
+    self._finish(code)
 
   def _leave(self, code: int) -> None:
     """Ends this process, but not as usual: that waits for the other hosts."""
@@ -116,6 +143,10 @@ class Watching:
       _say(_FAILED)
     if parallel.host() == 0:
       time.sleep(_GRACE_SECS)
+    self._finish(code)
+
+  def _finish(self, code: int) -> None:
+    """Ends the process at once."""
     with contextlib.suppress(OSError, ValueError):  # Nobody reads it.
       sys.stdout.flush()
       sys.stderr.flush()

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import math
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -163,7 +164,7 @@ class Progress:
     self._bar = tqdm.tqdm(
       total=num_steps,
       initial=first_step,
-      disable=not (active and sys.stderr.isatty()),
+      disable=not (active and _is_wide()),
       dynamic_ncols=True,
       bar_format="{percentage:3.0f}%|{bar}| {desc}",
     )
@@ -221,6 +222,16 @@ class Progress:
     waited = time.monotonic() - self._shown_secs >= _SECS_BETWEEN_LINES
     moved = step - self._shown_step >= self._num_steps / _MAX_LINES
     return waited and (moved or self._shown_secs == -math.inf)
+
+
+def _is_wide() -> bool:
+  """Whether the standard error is a terminal with room for a bar."""
+  if not sys.stderr.isatty():
+    return False
+  try:
+    return os.get_terminal_size(sys.stderr.fileno()).columns > 0
+  except OSError:  # It does not say.
+    return True
 
 
 def _drop_after(step: int, path: epath.Path) -> list[dict[str, Any]]:
