@@ -46,21 +46,31 @@ def _run_two(workdir, **changes):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-  return tmp_path_factory.mktemp("runs")
+def made(tmp_path_factory):
+  """One process of four devices, two of two; they keep every checkpoint."""
+
+  def make(folder):
+    one = tiny.run(folder / "one", num_devices=4, **SETTINGS)
+    return one, _run_two(folder / "two")
+
+  return tiny.made_once(tmp_path_factory, "distributed", make)
 
 
 @pytest.fixture(scope="module")
-def one(folder):
-  """One process of four devices, which keeps every checkpoint."""
-  code, _, err = tiny.run(folder / "one", num_devices=4, **SETTINGS)
+def folder(made):
+  return made[0]
+
+
+@pytest.fixture(scope="module")
+def one(made):
+  folder, ((code, _, err), _) = made
   assert code == 0, err
   return folder / "one"
 
 
 @pytest.fixture(scope="module")
-def two(folder):
-  results = _run_two(folder / "two")
+def two(made):
+  folder, (_, results) = made
   assert [code for code, _, _ in results] == [0, 0], results
   return folder / "two", results
 

@@ -17,18 +17,27 @@ FINISH = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-  """Holds the workdirs, and beside them what they compiled."""
-  return tmp_path_factory.mktemp("runs")
+def made(tmp_path_factory):
+  """A run that nothing disturbs: where it is, and how it ended."""
+
+  def make(folder):
+    return tiny.run(folder / "unbroken", **FINISH)
+
+  return tiny.made_once(tmp_path_factory, "end_to_end", make)
 
 
 @pytest.fixture(scope="module")
-def unbroken(folder):
-  """A run that nothing disturbs: its workdir and what it printed."""
-  workdir = folder / "unbroken"
-  code, out, err = tiny.run(workdir, **FINISH)
+def folder(made):
+  """Holds the workdirs, and beside them what they compiled."""
+  return made[0]
+
+
+@pytest.fixture(scope="module")
+def unbroken(made):
+  """The workdir of that run and what it printed."""
+  folder, (code, out, err) = made
   assert code == 0, err
-  return workdir, out, err
+  return folder / "unbroken", out, err
 
 
 def _assert_same_run(workdir, expected):

@@ -1,5 +1,6 @@
 """The CPU config made so small that a run takes seconds."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -132,6 +133,30 @@ def finish(process, timeout=300):
 
 def run(workdir, *flags, **changes):
   return finish(start(workdir, *flags, **changes))
+
+
+def made_once(tmp_path_factory, name, make):
+  """A folder of a module's fixtures, and what the first worker found there.
+
+  The workers of one session share their fixtures' runs: one makes them, and
+  whoever comes meanwhile waits.
+
+  Args:
+    tmp_path_factory: pytest's.
+    name: of the folder, which no other module has.
+    make: folder to what JSON can say.
+  """
+  root = tmp_path_factory.getbasetemp()
+  if "PYTEST_XDIST_WORKER" in os.environ:
+    root = root.parent
+  folder = root / name
+  folder.mkdir(exist_ok=True)
+  found = folder / "found.json"
+  with (folder / "lock").open("w") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    if not found.exists():
+      found.write_text(json.dumps(make(folder)))
+  return folder, json.loads(found.read_text())
 
 
 def state(workdir):
