@@ -78,7 +78,7 @@ def main(argv: Sequence[str]) -> None:
   try:
     intact.write_whole(page(found), flags.output)
   except OSError as error:
-    parser.error(f"--output={flags.output} cannot be written: {error.strerror}")
+    parser.error(str(error))
   print(f"{len(found)} experiments: {flags.output}")
 
 

@@ -8,9 +8,13 @@ import os
 _DEVICE_COUNT = "--xla_force_host_platform_device_count"
 
 
+# Most of the time goes into compiling, and the code runs for moments only.
+_QUICK = "--xla_backend_optimization_level=0"
+
+
 def _with_two_devices(flags: str) -> str:
   kept = [flag for flag in flags.split() if not flag.startswith(_DEVICE_COUNT)]
-  return " ".join([*kept, f"{_DEVICE_COUNT}=2"])
+  return " ".join([*kept, f"{_DEVICE_COUNT}=2", _QUICK])
 
 
 os.environ["XLA_FLAGS"] = _with_two_devices(os.environ.get("XLA_FLAGS", ""))

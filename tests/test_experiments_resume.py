@@ -12,7 +12,7 @@ import fake_runs
 import pytest
 from fake_runs import BYOL, NO_TARGET, QUOTED, experiment, flag
 
-from byol_jax import loop
+from byol_jax import health
 from experiments import (
   execute,
   figures,
@@ -132,9 +132,10 @@ def test_an_untrained_encoder_takes_no_time_from_a_trained_one():
   "message",
   [
     *(
-      loop._diverged(f"The loss is {x}", 7) for x in map(float, ("nan", "inf"))
+      f"{health._what({'loss': float(x)})} at step 7: lower the learning rate"
+      for x in ("nan", "inf")
     ),
-    loop._diverged("online/w is not finite", 7),
+    "online/w is not finite at step 7: lower the learning rate",
     SWEEP,
   ],
 )

@@ -238,6 +238,6 @@ def test_a_report_that_cannot_be_written_is_refused(
   with pytest.raises(SystemExit) as stopped:
     report.main([f"--output={tmp_path}/no/such.html"])
   assert stopped.value.code == 2
-  assert "no/such.html cannot be written: No such file" in (
+  assert "no/such.html cannot be written (No such file" in (
     capsys.readouterr().err
   )

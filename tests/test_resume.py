@@ -206,13 +206,6 @@ def _assert_near(workdir, expected, began_at):
     assert line["loss"] == pytest.approx(other["loss"], rel=1e-5)
 
 
-def test_two_devices_continue_what_one_began(one_device, monkeypatch, tmp_path):
-  _leave_scores_out(monkeypatch)
-  workdir = _only_first(one_device, tmp_path / "two")
-  _run(workdir, **ELSEWHERE)
-  _assert_near(workdir, one_device, _only_first(one_device, tmp_path / "1"))
-
-
 @pytest.mark.slow
 def test_four_devices_continue_what_one_began(one_device, tmp_path):
   workdir = _only_first(one_device, tmp_path / "four")

@@ -18,12 +18,10 @@ KINDS = {
   "logistic": ("logistic", {"logistic.num_strengths": 2}),
 }
 CONTINUED = (
-  ("frozen", "between_checkpoints"),
   ("frozen", "in_an_evaluation"),
   ("features_once", "before_the_first_checkpoint"),
   ("features_once", "in_a_write"),
   ("features_once", "before_the_results"),
-  ("finetune", "between_checkpoints"),
   ("finetune", "before_the_results"),
   ("knn", "in_the_features"),
   ("knn", "as_the_results_are_written"),
