@@ -11,7 +11,6 @@ cache), and once on features that are known. The two take turns in this process;
 import argparse
 import os
 import statistics
-import time
 from collections.abc import Callable
 
 import jax
@@ -52,13 +51,7 @@ def _compare(arguments, cached: bool) -> list[dict]:
     "stacked": stacked,
     "five single": lambda: [single() for single in singles],
   }
-  walls = {name: [] for name in works}
-  for turn in range(arguments.repeats + 1):
-    for name, work in works.items():
-      start = time.perf_counter()
-      work()
-      if turn:  # The first compiles.
-        walls[name].append(time.perf_counter() - start)
+  walls = timing.interleaved(works, arguments.repeats)
   fastest = statistics.median(walls["stacked"])
   return [
     {

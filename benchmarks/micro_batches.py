@@ -11,7 +11,6 @@ out, which is what a CPU uses.
 import argparse
 import os
 import statistics
-import time
 from collections.abc import Callable
 
 import jax
@@ -39,13 +38,7 @@ def main() -> None:
     "loop": _runner(arguments, arguments.parts, unrolled=False),
     "written out": _runner(arguments, arguments.parts, unrolled=True),
   }
-  walls = {name: [] for name in works}
-  for turn in range(arguments.repeats + 1):
-    for name, work in works.items():
-      start = time.perf_counter()
-      work()
-      if turn:  # The first compiles.
-        walls[name].append(time.perf_counter() - start)
+  walls = timing.interleaved(works, arguments.repeats)
   base = statistics.median(walls["written out"])
   timing.report(
     [

@@ -37,6 +37,28 @@ def measure(
   }
 
 
+def interleaved(
+  works: Mapping[str, Callable[[], None]], repeats: int
+) -> dict[str, list[float]]:
+  """Runs each once to warm up, then times them in turns.
+
+  Args:
+    works: to be timed, by name; each waits for its own results.
+    repeats: timed calls of each.
+
+  Returns:
+    Seconds of each timed call.
+  """
+  walls = {name: [] for name in works}
+  for turn in range(repeats + 1):
+    for name, work in works.items():
+      start = time.perf_counter()
+      work()
+      if turn:  # The first compiles.
+        walls[name].append(time.perf_counter() - start)
+  return walls
+
+
 def report(rows: Sequence[Mapping], out: str) -> None:
   """Prints a Markdown table and, where `out` is a path, writes JSON."""
   columns = list(rows[0])

@@ -20,8 +20,6 @@ from byol_jax.networks import network
 
 # Base learning rates count per so many images (paper, "Optimization").
 _RATE_UNIT = 256
-# Of int32, which counts them.
-_MAX_STEPS = 2**31 - 1
 # Parts of a batch that a CPU's program writes out: 64 would compile for long.
 _MAX_UNROLLED = 16
 
@@ -88,10 +86,11 @@ def durations(config: ml_collections.ConfigDict, num_images: int) -> Durations:
     )
   schedule_epochs = training.schedule_epochs or training.num_epochs
   schedule_steps = int(schedule_epochs * num_images // training.batch_size)
-  if schedule_steps > _MAX_STEPS:
+  if schedule_steps > jobs.MAX_STEPS:
     raise ValueError(
       f"{schedule_epochs:g} epochs of {num_images} images make {schedule_steps}"
-      f" steps: training.num_epochs and schedule_epochs may make {_MAX_STEPS}."
+      " steps: training.num_epochs and schedule_epochs may make"
+      f" {jobs.MAX_STEPS}."
     )
   scale = training.batch_size / _RATE_UNIT
   peak_rate = config.optimizer.base_learning_rate * scale

@@ -124,23 +124,6 @@ def restore_newest(
   return None
 
 
-def wait(manager: ocp.CheckpointManager) -> None:
-  """Returns when everything that was saved is on disk.
-
-  Args:
-    manager: from `open_manager`.
-
-  Raises:
-    CheckpointError: it could not be written.
-  """
-  manager.wait_until_finished()
-
-
-def close(manager: ocp.CheckpointManager) -> None:
-  """Waits for the writes under way, as `wait` does, and frees the threads."""
-  manager.close()
-
-
 def load_params(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
   """Reads the newest state of another run that can be read.
 

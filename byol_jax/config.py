@@ -5,7 +5,7 @@ each other, with the devices and with the disk.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import ml_collections
@@ -31,7 +31,7 @@ def validate(config: ml_collections.ConfigDict, num_devices: int) -> None:
     ValueError: a key is unknown or missing, a value has the wrong type or is
       out of range, two values contradict each other, or a path is missing.
   """
-  values = dict(_flatten(config))
+  values = dict(rules.flatten(config))
   protocol = values.get("protocol")
   _check_rules(values, schema.of(protocol))
   _check_division(values, num_devices)
@@ -45,16 +45,6 @@ def validate(config: ml_collections.ConfigDict, num_devices: int) -> None:
 def is_evaluation(config: ml_collections.ConfigDict) -> bool:
   """Whether a config is one of configs/eval: it names a protocol."""
   return "protocol" in config
-
-
-def _flatten(
-  config: Mapping[str, Any], prefix: str = ""
-) -> Iterator[tuple[str, Any]]:
-  for key, value in config.items():
-    if isinstance(value, ml_collections.ConfigDict):
-      yield from _flatten(value, f"{prefix}{key}.")
-    else:
-      yield f"{prefix}{key}", value
 
 
 def _check_rules(

@@ -10,6 +10,7 @@ import numpy as np
 from byol_jax import parallel
 from byol_jax.augment import policies, sets
 from byol_jax.data import (
+  identity,
   memory,
   opening,
   problems,
@@ -28,6 +29,7 @@ class Inputs(NamedTuple):
     views: how pictures become views.
     num_classes: 0 when unlabelled.
     reads: `data.memory` or `data.pipeline`, which make batches of the sources.
+    digest: of the training split (`data.identity`); empty where nobody asks.
   """
 
   train: sources.Source
@@ -35,6 +37,7 @@ class Inputs(NamedTuple):
   views: sources.Views
   num_classes: int
   reads: ModuleType
+  digest: str = ""
 
 
 def open_inputs(config: ml_collections.ConfigDict) -> Inputs:
@@ -63,7 +66,8 @@ def open_inputs(config: ml_collections.ConfigDict) -> Inputs:
     # TensorFlow takes seconds to import: only those who need it wait.
     from byol_jax.data import pipeline as reads
   num_classes = len(train.class_names) if config.data.labelled else 0
-  return Inputs(train, test, views, num_classes, reads)
+  digest = identity.digest([train])
+  return Inputs(train, test, views, num_classes, reads, digest)
 
 
 def make_views(config: ml_collections.ConfigDict) -> sources.Views:

@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 
 from byol_jax.types import Batch, Metrics
 
+# Of int32, which counts them.
+MAX_STEPS = 2**31 - 1
+
 
 class Job(NamedTuple):
   """What there is to train, as functions of replicated states.

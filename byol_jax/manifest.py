@@ -9,6 +9,8 @@ import chex
 import jax
 import numpy as np
 
+from byol_jax import rules
+
 # Settings that say what a state is: of a key that ends with a dot, all below
 # it. Those of data, views, schedules, lengths, rates and periods may change
 # under way; "Continuing with changed settings" names them.
@@ -74,7 +76,7 @@ def changes(manifest: Mapping[str, Any], config_json: str) -> list[str]:
   Returns:
     One "key old -> new" for each setting that differs.
   """
-  old, new = _settings(manifest["config"]), _settings(json.loads(config_json))
+  old, new = _both(manifest, config_json)
   return [
     f"{key} {old.get(key)} -> {new.get(key)}"
     for key in sorted(set(old) | set(new))
@@ -93,7 +95,7 @@ def conflicts(manifest: Mapping[str, Any], config_json: str) -> list[str]:
     One "key is old there and new here" for each that differs. What one of the
     configs lacks is younger than the other, and no conflict.
   """
-  old, new = _settings(manifest["config"]), _settings(json.loads(config_json))
+  old, new = _both(manifest, config_json)
   return [
     f"{key} is {json.dumps(old[key])} there and {json.dumps(new[key])} here"
     for key in sorted(set(old) & set(new))
@@ -154,12 +156,9 @@ def _seal(manifest: Mapping[str, Any]) -> str:
   return f"{zlib.crc32(json.dumps(rest, sort_keys=True).encode()):08x}"
 
 
-def _settings(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-  """Values by dotted key."""
-  found = {}
-  for key, value in config.items():
-    if isinstance(value, Mapping):
-      found.update(_settings(value, f"{prefix}{key}."))
-    else:
-      found[f"{prefix}{key}"] = value
-  return found
+def _both(
+  manifest: Mapping[str, Any], config_json: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+  """The settings then and now, by dotted key."""
+  then, now = manifest["config"], json.loads(config_json)
+  return dict(rules.flatten(then)), dict(rules.flatten(now))

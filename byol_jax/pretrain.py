@@ -18,7 +18,7 @@ from byol_jax import (
   workdirs,
 )
 from byol_jax.augment import views
-from byol_jax.data import identity, sources
+from byol_jax.data import sources
 from byol_jax.evaluation import features, summary
 from byol_jax.networks import network
 from byol_jax.types import Batch, Metrics, Variables
@@ -94,7 +94,7 @@ def check(config: ml_collections.ConfigDict, data: inputs.Inputs) -> None:
   num_images = sources.size(data.train)
   sources.steps_per_epoch(num_images, config.training.batch_size)
   assembly.durations(config, num_images)
-  inputs.check_hosts(identity.digest([data.train]))
+  inputs.check_hosts(data.digest)
 
 
 def run(
@@ -172,7 +172,7 @@ def _run(
 def _described(config: ml_collections.ConfigDict, data: inputs.Inputs) -> str:
   """The config, and what tells when other pictures lie in the same place."""
   plain = json.loads(config.to_json_best_effort())
-  return json.dumps({**plain, "pictures": identity.digest([data.train])})
+  return json.dumps({**plain, "pictures": data.digest})
 
 
 def _begin_from(path: str, state: byol.State) -> byol.State:

@@ -2,7 +2,7 @@
 
 import math
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 # What int32 and float32 hold; beyond, seeds would repeat and rates be infinite.
@@ -31,6 +31,20 @@ class Rule(NamedTuple):
 def shown(value: Any) -> str:
   """A value for a sentence: as Python writes it, shortened."""
   return _SHORT.repr(value)
+
+
+def flatten(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+  """Pairs of dotted key and value.
+
+  Args:
+    settings: with `items`; values of the same type are sections of it.
+    prefix: of all keys.
+  """
+  for key, value in settings.items():
+    if isinstance(value, type(settings)):
+      yield from flatten(value, f"{prefix}{key}.")
+    else:
+      yield f"{prefix}{key}", value
 
 
 def text() -> Rule:

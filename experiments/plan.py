@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import ml_collections
 
+from byol_jax import rules
 from experiments import declare, scales
 
 _ROOT = pathlib.Path(__file__).parent.parent
@@ -138,7 +139,7 @@ def settings(run: Evaluation) -> dict[str, Any]:
   found = {
     f"{part}.{key}": value
     for part, made in parts.items()
-    for key, value in _flat(built(*made))
+    for key, value in rules.flatten(built(*made))
     if not key.startswith(_IRRELEVANT)
   }
   return json.loads(json.dumps(found))
@@ -192,7 +193,8 @@ def _pretraining(recipe, row, column, place) -> Pretraining:
     **row.at.get(scale.name, row.changes),
     **column.at.get(scale.name, column.changes),
   }
-  base = dict(_flat(built(recipe.config, tuple(recipe.changes.items()))))
+  changes = tuple(recipe.changes.items())
+  base = dict(rules.flatten(built(recipe.config, changes)))
   for key, value in wanted.items():
     if isinstance(value, declare.Times):
       wanted[key] = _multiple(base[key], value.factor)
@@ -213,7 +215,7 @@ def _multiple(value: float, factor: float) -> float:
 
 def _settings(config: str, changes: Mapping[str, Any]) -> Settings:
   """Changes that change something, with the types that the config has."""
-  known, found = dict(_flat(_load(config))), []
+  known, found = dict(rules.flatten(_load(config))), []
   for key, value in sorted(changes.items()):
     if key not in known:
       raise ValueError(f"{config} has no key {key}.")
@@ -226,20 +228,15 @@ def _settings(config: str, changes: Mapping[str, Any]) -> Settings:
 
 def _architecture(pretraining: Pretraining, config: str) -> dict[str, Any]:
   """The encoder of a pretraining, as an evaluation's config names it."""
-  theirs = dict(_flat(built(pretraining.config, pretraining.changes)))
-  ours = [k for k, _ in _flat(_load(config)) if k.startswith(_ARCHITECTURE)]
-  found = {key: theirs[key] for key in ours if key in theirs}
+  theirs = dict(rules.flatten(built(pretraining.config, pretraining.changes)))
+  ours = dict(rules.flatten(_load(config)))
+  found = {
+    key: theirs[key]
+    for key in ours
+    if key in theirs and key.startswith(_ARCHITECTURE)
+  }
   size = theirs["data.image_px"]
   return {**found, "network.image_px": size, "data.image_px": size}
-
-
-def _flat(config: ml_collections.ConfigDict, prefix: str = ""):
-  """Pairs of dotted key and value."""
-  for key, value in config.items():
-    if isinstance(value, ml_collections.ConfigDict):
-      yield from _flat(value, f"{prefix}{key}.")
-    else:
-      yield f"{prefix}{key}", value
 
 
 @functools.cache

@@ -5,15 +5,14 @@ import json
 import math
 import os
 import pathlib
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from byol_jax import origin
 from experiments import commands, plan
 
 # Points of a curve that are kept.
 _MAX_POINTS = 20
-_SECS_OF_GIT = 10.0
 DIVERGED = "diverged"
 
 # What a diverged run lacks.
@@ -138,7 +137,7 @@ def made(
     "digest": plan.digest(run),
     "settings": plan.settings(run),
     "data": commands.kind_of_data(place),
-    "commit": _commit(),
+    "commit": origin.head_of(pathlib.Path(__file__).parent),
     "finished": datetime.datetime.now(datetime.UTC).isoformat("T", "seconds"),
   }
 
@@ -200,20 +199,3 @@ def _thinned(pairs: Sequence[Any]) -> list[Any]:
 
 def _short(value: float) -> float:
   return float(f"{value:.6g}")
-
-
-def _commit() -> str:
-  """Of the code, "" outside of git."""
-  command = ["git", "rev-parse", "HEAD"]
-  try:
-    done = subprocess.run(
-      command,
-      cwd=pathlib.Path(__file__).parent,
-      capture_output=True,
-      text=True,
-      check=True,
-      timeout=_SECS_OF_GIT,
-    )
-  except (OSError, subprocess.SubprocessError):
-    return ""
-  return done.stdout.strip()

@@ -43,7 +43,7 @@ def save(workdir, state, config=None):
   with checkpoint.open_manager(folder, keep=5) as manager:
     config_json = json.dumps(config or settings())
     checkpoint.save(manager, int(state["step"]), state, config_json)
-    checkpoint.wait(manager)
+    manager.wait_until_finished()
 
 
 def save_encoder(workdir, owner="online", step=STEP, shift=0.0):

@@ -45,7 +45,7 @@ def _save_steps(folder, steps, keep=10):
   manager = checkpoint.open_manager(str(folder), keep)
   for step in steps:
     checkpoint.save(manager, step, _state(step), CONFIG)
-  checkpoint.close(manager)
+  manager.close()
 
 
 def _restore(folder, like=None):
@@ -69,13 +69,13 @@ def open_manager(tmp_path):
 
   yield open_one
   for manager in opened:
-    checkpoint.close(manager)
+    manager.close()
 
 
 def test_restore_gives_back_the_same_tuple(open_manager):
   manager = open_manager()
   checkpoint.save(manager, 7, _state(7), CONFIG)
-  checkpoint.wait(manager)
+  manager.wait_until_finished()
   restored = _newest(manager).state
   assert jax.tree.structure(restored) == jax.tree.structure(_state(7))
   for ours, saved in zip(
@@ -89,7 +89,7 @@ def test_save_copies_before_it_returns(open_manager):
   state = _state(1)
   checkpoint.save(manager, 1, state, CONFIG)
   state.opt_state[2][:] = -1
-  checkpoint.wait(manager)
+  manager.wait_until_finished()
   restored = _newest(manager).state
   np.testing.assert_array_equal(restored.opt_state[2], 1)
 
@@ -108,7 +108,7 @@ def test_save_does_not_repeat_a_step(open_manager):
   manager = open_manager()
   checkpoint.save(manager, 5, _state(5), CONFIG)
   checkpoint.save(manager, 5, _state(6), CONFIG)
-  checkpoint.wait(manager)
+  manager.wait_until_finished()
   restored = _newest(manager).state
   assert restored.step == 5
 
@@ -121,9 +121,9 @@ def test_a_step_killed_while_written_is_ignored(tmp_path):
   manager = checkpoint.open_manager(str(tmp_path), keep=10)
   assert _newest(manager).step == 2
   checkpoint.save(manager, 3, _state(3), CONFIG)
-  checkpoint.wait(manager)
+  manager.wait_until_finished()
   restored = _newest(manager).state
-  checkpoint.close(manager)
+  manager.close()
   assert restored.step == 3
   assert sorted(os.listdir(tmp_path)) == ["1", "2", "3"]
 
@@ -204,8 +204,8 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch, name):
   _fails_in_background(manager, monkeypatch)
   after = {
     "save": lambda: checkpoint.save(manager, 3, _state(3), CONFIG),
-    "wait": lambda: checkpoint.wait(manager),
-    "close": lambda: checkpoint.close(manager),
+    "wait": manager.wait_until_finished,
+    "close": manager.close,
   }
   message = (
     f"^A checkpoint in {tmp_path} cannot be written: No space left on device;"
@@ -213,7 +213,7 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch, name):
   )
   with pytest.raises(checkpoint.CheckpointError, match=message):
     after[name]()
-  checkpoint.close(manager)
+  manager.close()
   monkeypatch.undo()
   assert _restore(tmp_path).step == 1
 
@@ -235,7 +235,7 @@ def test_a_folder_that_cannot_be_made_leaves_no_threads(tmp_path, monkeypatch):
   while threading.active_count() > before and time.monotonic() < deadline:
     time.sleep(0.01)
   assert threading.active_count() <= before
-  checkpoint.close(manager)
+  manager.close()
 
 
 def test_saving_never_asks_jax_whether_to_stop(open_manager, monkeypatch):
@@ -247,5 +247,5 @@ def test_saving_never_asks_jax_whether_to_stop(open_manager, monkeypatch):
   monkeypatch.setattr(multihost_utils, "reached_preemption_sync_point", ask)
   manager = open_manager()
   checkpoint.save(manager, 7, _state(7), CONFIG)
-  checkpoint.wait(manager)
+  manager.wait_until_finished()
   assert manager.latest_step() == 7

@@ -7,9 +7,9 @@ import zlib
 
 import numpy as np
 import pytest
+import whole
 from PIL import Image
 
-from byol_jax.augment import policies
 from byol_jax.data import folder, host_crops, memory, pipeline, sources
 
 # Four quarters, in reading order; no channel is near its limits.
@@ -20,22 +20,7 @@ _BASE = _COLOURS.repeat(16, axis=0).repeat(16, axis=1)
 _GREY = np.asarray(Image.fromarray(_BASE).convert("L"))
 _PLAIN = np.full((1, 1, 3), 120, np.uint8)
 # Everything of the picture, in its own colours.
-_WHOLE = policies.Policy(
-  crop_area=(1.0, 1.0),
-  crop_ratio=(1.0, 1.0),
-  flip=0.0,
-  jitter=0.0,
-  brightness=0.0,
-  contrast=0.0,
-  saturation=0.0,
-  hue=0.0,
-  grayscale=0.0,
-  blur=0.0,
-  blur_sigma=(0.1, 2.0),
-  blur_divider=10.0,
-  solarize=0.0,
-  solarize_threshold=0.5,
-)
+_WHOLE = whole.POLICY
 # How a picture is stored that a viewer turns upright, by EXIF orientation.
 _STORED = {
   1: lambda x: x,

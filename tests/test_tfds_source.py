@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 import tiny
+import whole
 from PIL import Image
 from test_labelled import data_section
 
 from byol_jax import inputs, labelled
-from byol_jax.augment import policies
 from byol_jax.data import (
   memory,
   pictures,
@@ -24,22 +24,7 @@ from byol_jax.data import (
 )
 
 _NUM_TRAIN, _NUM_TEST = 20, 7
-_POLICY = policies.Policy(
-  crop_area=(0.2, 1.0),
-  crop_ratio=(1.0, 1.0),
-  flip=0.5,
-  jitter=0.0,
-  brightness=0.0,
-  contrast=0.0,
-  saturation=0.0,
-  hue=0.0,
-  grayscale=0.0,
-  blur=0.0,
-  blur_sigma=(0.1, 2.0),
-  blur_divider=10.0,
-  solarize=0.0,
-  solarize_threshold=0.5,
-)
+_POLICY = whole.POLICY._replace(crop_area=(0.2, 1.0), flip=0.5)
 _VIEWS = sources.Views((_POLICY, _POLICY), 8, "device")
 
 

@@ -14,8 +14,6 @@ from byol_jax.networks import network
 
 # Base learning rates count per so many images (paper, "Optimization").
 _RATE_UNIT = 256
-# Of int32, which counts them.
-_MAX_STEPS = 2**31 - 1
 # BN decay max(1 - 10 / s, 0.9), s the steps of an epoch (paper, "Transfer").
 _NORM_STEPS, _MIN_NORM_DECAY = 10, 0.9
 
@@ -61,10 +59,10 @@ def plan(
       f" after training.warmup_epochs={warmup_epochs:g}: raise"
       " training.num_epochs."
     )
-  if num_steps > _MAX_STEPS:
+  if num_steps > jobs.MAX_STEPS:
     raise ValueError(
       f"training.num_epochs={point.num_epochs:g} of {num_images} pictures make"
-      f" {num_steps} steps: at most {_MAX_STEPS} can be counted."
+      f" {num_steps} steps: at most {jobs.MAX_STEPS} can be counted."
     )
   evaluate_every = _steps(config, config.evaluation.every_epochs, num_images)
   return jobs.Plan(
