@@ -7,7 +7,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from byol_jax.networks import norms
+from byol_jax.networks import layers, norms
 
 
 class Architecture(NamedTuple):
@@ -92,11 +92,10 @@ class ResNet(hk.Module):
     """
     super().__init__(name=architecture.name)
     self._pool = stem == "imagenet"
-    self._conv = hk.Conv2D(
-      output_channels=architecture.stem_channels * width_multiplier,
-      kernel_shape=7 if self._pool else 3,
+    self._conv = layers.Conv(
+      channels=architecture.stem_channels * width_multiplier,
+      kernel=7 if self._pool else 3,
       stride=2 if self._pool else 1,
-      with_bias=False,
       name="initial_conv",
     )
     self._norm = make_norm("initial_batchnorm", False)
@@ -125,7 +124,7 @@ class ResNet(hk.Module):
     """
     x = jax.nn.relu(self._norm(self._conv(images), is_training))
     if self._pool:
-      x = hk.max_pool(x, (1, 3, 3, 1), (1, 2, 2, 1), "SAME")
+      x = layers.max_pool(x)
     for group in self._groups:
       x = group(x, is_training)
     return jnp.mean(x, axis=(1, 2))
@@ -153,11 +152,11 @@ def _block_maker(architecture, zero_init_last_scale, make_norm):
   def make_block(channels, stride, project, name):
     if architecture.bottleneck:
       inner = channels // _BOTTLENECK_FACTOR
-      layers = ((inner, 1, 1), (inner, 3, stride), (channels, 1, 1))
+      convs = ((inner, 1, 1), (inner, 3, stride), (channels, 1, 1))
     else:
-      layers = ((channels, 3, stride), (channels, 3, 1))
+      convs = ((channels, 3, stride), (channels, 3, 1))
     shortcut = (channels, 1, stride) if project else None
-    return _Block(layers, shortcut, zero_init_last_scale, make_norm, name)
+    return _Block(convs, shortcut, zero_init_last_scale, make_norm, name)
 
   return make_block
 
@@ -165,7 +164,7 @@ def _block_maker(architecture, zero_init_last_scale, make_norm):
 class _Block(hk.Module):
   """relu(shortcut(x) + convolutions(x)), each convolution with its norm."""
 
-  def __init__(self, layers, shortcut, zero_init_last_scale, make_norm, name):
+  def __init__(self, convs, shortcut, zero_init_last_scale, make_norm, name):
     super().__init__(name=name)
     self._shortcut = None
     if shortcut:
@@ -173,13 +172,13 @@ class _Block(hk.Module):
         _conv(shortcut, "shortcut_conv"),
         make_norm("shortcut_batchnorm", False),
       )
-    last = len(layers) - 1
+    last = len(convs) - 1
     self._layers = [
       (
         _conv(layer, f"conv_{i}"),
         make_norm(f"batchnorm_{i}", zero_init_last_scale and i == last),
       )
-      for i, layer in enumerate(layers)
+      for i, layer in enumerate(convs)
     ]
 
   def __call__(self, x, is_training):
@@ -196,4 +195,4 @@ class _Block(hk.Module):
 
 def _conv(layer, name):
   channels, kernel, stride = layer
-  return hk.Conv2D(channels, kernel, stride, with_bias=False, name=name)
+  return layers.Conv(channels, kernel, stride, name)
