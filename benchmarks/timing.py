@@ -1,15 +1,44 @@
-"""Time and processor time of something that is repeated."""
+"""Time and processor time of something that is repeated.
 
+In a row of a report a list is of single measurements, a float was measured or
+computed from them, and everything else says what was measured: by that
+`benchmarks.compare` finds the same row in another report.
+"""
+
+import datetime
 import json
+import os
 import pathlib
+import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+
+from byol_jax import origin
+
+_FILE = pathlib.Path(__file__)
+_CPU_INFO = pathlib.Path("/proc/cpuinfo")
+
+
+class Times(NamedTuple):
+  """Seconds of each timed call.
+
+  Attributes:
+    walls: on the clock.
+    processors: of all threads of this process together.
+  """
+
+  walls: list[float]
+  processors: list[float]
 
 
 def measure(
   work: Callable[[], None], num_items: int, repeats: int
-) -> dict[str, float]:
+) -> dict[str, float | list[float]]:
   """Runs `work` once to warm up, then times it.
 
   Args:
@@ -20,26 +49,30 @@ def measure(
   Returns:
     Pictures a second of all cores together, processor milliseconds a picture
     of all threads together, each the median, and with `_spread` the distance
-    between the fastest and the slowest call over the median, in per cent.
+    between the fastest and the slowest call over the median, in per cent; with
+    `singles` of one picture.
   """
-  work()
-  walls, processors = [], []
-  for _ in range(repeats):
-    wall, processor = time.perf_counter(), time.process_time()
-    work()
-    walls.append((time.perf_counter() - wall) / num_items)
-    processors.append((time.process_time() - processor) / num_items)
+  (times,) = turns({"work": work}, repeats).values()
+  walls, processors = ([x / num_items for x in kind] for kind in times)
   return {
     "images_per_second": 1.0 / statistics.median(walls),
     "images_per_second_spread": _spread(walls),
     "cpu_ms_per_image": 1e3 * statistics.median(processors),
     "cpu_ms_per_image_spread": _spread(processors),
+    **singles(Times(walls, processors)),
   }
 
 
 def interleaved(
   works: Mapping[str, Callable[[], None]], repeats: int
 ) -> dict[str, list[float]]:
+  """As `turns`, the seconds on the clock alone."""
+  return {name: times.walls for name, times in turns(works, repeats).items()}
+
+
+def turns(
+  works: Mapping[str, Callable[[], None]], repeats: int
+) -> dict[str, Times]:
   """Runs each once to warm up, then times them in turns.
 
   Args:
@@ -47,28 +80,61 @@ def interleaved(
     repeats: timed calls of each.
 
   Returns:
-    Seconds of each timed call.
+    What each call took.
   """
-  walls = {name: [] for name in works}
+  found = {name: Times([], []) for name in works}
   for turn in range(repeats + 1):
     for name, work in works.items():
-      start = time.perf_counter()
+      wall, processor = time.perf_counter(), time.process_time()
       work()
       if turn:  # The first compiles.
-        walls[name].append(time.perf_counter() - start)
-  return walls
+        found[name].walls.append(time.perf_counter() - wall)
+        found[name].processors.append(time.process_time() - processor)
+  return found
+
+
+def singles(times: Times) -> dict[str, list[float]]:
+  """The single measurements, as columns that only the JSON file has."""
+  return {"repeats": times.walls, "cpu_repeats": times.processors}
 
 
 def report(rows: Sequence[Mapping], out: str) -> None:
-  """Prints a Markdown table and, where `out` is a path, writes JSON."""
-  columns = list(rows[0])
+  """Prints a Markdown table and, where `out` is a path, writes JSON.
+
+  Args:
+    rows: the table's, whose columns are those of the first; lists are not
+      printed.
+    out: file for all of it, with `meta` beside the `rows`, or empty.
+  """
+  columns = [name for name, x in rows[0].items() if not isinstance(x, list)]
   print("| " + " | ".join(columns) + " |")
   print("|" + "---|" * len(columns))
   for row in rows:
     print("| " + " | ".join(_text(row[name]) for name in columns) + " |")
   if out:
-    text = json.dumps(list(rows), indent=2)
+    text = json.dumps({"meta": meta(), "rows": list(rows)}, indent=2)
     pathlib.Path(out).write_text(text, encoding="utf-8")
+
+
+def meta() -> dict[str, str | int]:
+  """What a report depends on beside its command: code, machine, versions."""
+  return {
+    "commit": origin.commit(_FILE),
+    "device": jax.devices()[0].device_kind,
+    "processor": _processor(),
+    "cores": os.cpu_count() or 0,
+    "jax": jax.__version__,
+    "python": platform.python_version(),
+    "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    "command": " ".join(sys.argv),
+  }
+
+
+def _processor() -> str:
+  """The CPU's model, where the system tells."""
+  lines = _CPU_INFO.read_text().splitlines() if _CPU_INFO.exists() else []
+  names = [x.partition(":")[2] for x in lines if x.startswith("model name")]
+  return names[0].strip() if names else platform.processor()
 
 
 def _spread(values: Sequence[float]) -> float:

@@ -1,0 +1,185 @@
+"""What became slower than a stored run.
+
+python -m benchmarks.augment --out=old.json
+python -m benchmarks.augment --out=new.json
+python -m benchmarks.compare old.json new.json
+
+Reads what any benchmark writes with --out. A row is found again by what was not
+measured in it. Each kind of single measurements, `repeats` on the clock and
+`cpu_repeats` of the processor, is compared by medians, and the noise is how far
+the middle half of the calls lies apart, over the median, of both runs added;
+less than `--at_least` per cent is never called a change. The exit code is 1
+when something is slower. Two runs on different machines or versions are
+compared all the same, and a line says so.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+# Of the run, not of the row, if a row has them.
+_MACHINE = frozenset({"device", "processor", "cores"})
+_MATTERS = ("device", "processor", "cores", "jax", "python", "torch")
+_KINDS = ("repeats", "cpu_repeats")
+
+
+class Run(NamedTuple):
+  """What a benchmark wrote.
+
+  Attributes:
+    meta: of the run, by name.
+    rows: of its table, by what was not measured in them.
+  """
+
+  meta: Mapping[str, str | int]
+  rows: Mapping[str, Mapping]
+
+
+class Change(NamedTuple):
+  """One kind of measurement of one row.
+
+  Attributes:
+    row: what was measured.
+    kind: "repeats" or "cpu_repeats".
+    old: median of the stored run, in seconds.
+    new: median of the other run.
+    noise: what the ratio may differ from 1 by.
+  """
+
+  row: str
+  kind: str
+  old: float
+  new: float
+  noise: float
+
+  @property
+  def verdict(self) -> str:
+    """Slower or faster by more than the noise, or the same."""
+    if self.new > self.old * (1.0 + self.noise):
+      return "slower"
+    return "faster" if self.old > self.new * (1.0 + self.noise) else "same"
+
+
+def main() -> None:
+  """Prints what changed and ends with 1 when something is slower."""
+  parser = argparse.ArgumentParser(description=__doc__)
+  parser.add_argument("old", help="JSON file of a benchmark.")
+  parser.add_argument("new", help="JSON file of the same benchmark, later.")
+  parser.add_argument("--at_least", type=float, default=3.0, help="Per cent.")
+  arguments = parser.parse_args()
+  old, new = read(arguments.old), read(arguments.new)
+  found = changes(old, new, arguments.at_least / 100.0)
+  for line in (*differences(old.meta, new.meta), *missing(old.rows, new.rows)):
+    print(line)
+  if not found:
+    raise SystemExit("Nothing was measured in both runs.")
+  print(table(found))
+  raise SystemExit(int(any(x.verdict == "slower" for x in found)))
+
+
+def read(path: str) -> Run:
+  """Opens a report.
+
+  Raises:
+    SystemExit: it is none.
+  """
+  try:
+    stored = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+  except (OSError, ValueError) as error:
+    raise SystemExit(f"{path} cannot be read: {error}") from error
+  if not isinstance(stored, dict) or not {"meta", "rows"} <= set(stored):
+    raise SystemExit(
+      f"{path} is no benchmark's report: it needs meta and rows."
+    )
+  rows = {}
+  for row in stored["rows"]:
+    name, count = named(row), 2
+    while name in rows:
+      name, count = f"{named(row)} #{count}", count + 1
+    rows[name] = row
+  return Run(stored["meta"], rows)
+
+
+def named(row: Mapping) -> str:
+  """What of a row was not measured."""
+  kept = {
+    name: value
+    for name, value in row.items()
+    if not isinstance(value, float | list) and name not in _MACHINE
+  }
+  return ", ".join(f"{name}={kept[name]}" for name in sorted(kept))
+
+
+def changes(old: Run, new: Run, at_least: float) -> list[Change]:
+  """Compares what both runs measured, in the order of the new one.
+
+  Args:
+    old: the stored run.
+    new: the other.
+    at_least: the smallest change of a ratio that counts.
+  """
+  return [
+    Change(
+      name,
+      kind,
+      statistics.median(stored[kind]),
+      statistics.median(row[kind]),
+      max(at_least, _noise(stored[kind]) + _noise(row[kind])),
+    )
+    for name, row in new.rows.items()
+    if (stored := old.rows.get(name))
+    for kind in _KINDS
+    if row.get(kind) and stored.get(kind)
+  ]
+
+
+def differences(old: Mapping, new: Mapping) -> Iterator[str]:
+  """A line for machines or versions that are not the same."""
+  found = [
+    f"{name} was {old.get(name, 'unknown')} and is {new.get(name, 'unknown')}"
+    for name in _MATTERS
+    if old.get(name) != new.get(name)
+  ]
+  if found:
+    yield f"The runs are not alike: {'; '.join(found)}."
+
+
+def missing(old: Mapping, new: Mapping) -> Iterator[str]:
+  """A line for each row that only one run has."""
+  for name in old:
+    if name not in new:
+      yield f"Only in the old run: {name}"
+  for name in new:
+    if name not in old:
+      yield f"Only in the new run: {name}"
+
+
+def table(found: Sequence[Change]) -> str:
+  """Markdown, what is slower first."""
+  order = ("slower", "faster", "same")
+  lines = [
+    "| what | time | old ms | new ms | ratio | noise | |",
+    "|---|---|---|---|---|---|---|",
+  ]
+  for x in sorted(found, key=lambda x: order.index(x.verdict)):
+    clock = "clock" if x.kind == "repeats" else "processor"
+    lines.append(
+      f"| {x.row} | {clock} | {1e3 * x.old:.4g} | {1e3 * x.new:.4g} |"
+      f" {x.new / x.old:.3f} | {x.noise:.1%} | {x.verdict} |"
+    )
+  return "\n".join(lines)
+
+
+def _noise(values: Sequence[float]) -> float:
+  """Width of the middle half of the values over their median."""
+  if len(values) < 2:
+    return 0.0
+  first, middle, last = statistics.quantiles(values, method="inclusive")
+  return (last - first) / middle
+
+
+if __name__ == "__main__":
+  main()
