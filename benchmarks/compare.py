@@ -108,7 +108,7 @@ def named(row: Mapping) -> str:
   kept = {
     name: value
     for name, value in row.items()
-    if not isinstance(value, float | list) and name not in _MACHINE
+    if not isinstance(value, float | list | None) and name not in _MACHINE
   }
   return ", ".join(f"{name}={kept[name]}" for name in sorted(kept))
 

@@ -142,4 +142,6 @@ def _spread(values: Sequence[float]) -> float:
 
 
 def _text(value: object) -> str:
+  if value is None:  # Not known, or not measured.
+    return "-"
   return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -77,6 +77,10 @@ def make_network(sizes: Sizes) -> nn.Module:
 
 def make_step(online: nn.Module, target: nn.Module, sizes: Sizes) -> Step:
   """The step of two networks, which it changes in place."""
+  if sizes.device == "cuda":
+    # As XLA multiplies float32 there, and what cuDNN does best.
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.benchmark = True
   loss_of, update = make_loss(online, target, sizes), _apply
   if sizes.compiled:
     loss_of, update = torch.compile(loss_of), torch.compile(update)
