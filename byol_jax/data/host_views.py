@@ -1,5 +1,6 @@
 """From one example to what the network sees, on the host, inside tf.data."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -9,6 +10,9 @@ from byol_jax.data import host_crops, host_photometry, pictures, sources
 
 Example = dict[str, tf.Tensor]
 
+# As released: what is rounded is far below what the views change.
+_TRAINING_DCT = "INTEGER_FAST"
+_EVALUATION_DCT = "INTEGER_ACCURATE"
 # Components of a CMYK JPEG, which TensorFlow cannot crop while decoding.
 _CMYK = 4
 
@@ -41,17 +45,16 @@ def train_views(
     for uniforms, policy in zip(draws, views.policies, strict=True)
   ]
   places = [_random_place(crop) for crop in crops]
-  images = _cuts(
-    example, places, lambda cut: host_crops.resize(cut, views.image_px)
-  )
+  cuts = _cuts(example, places, _TRAINING_DCT)
   made = _identity(example)
-  for view, (image, crop) in enumerate(zip(images, crops, strict=True)):
-    flipped = tf.where(crop.flip, image[:, ::-1], image)
+  for view, (cut, crop) in enumerate(zip(cuts, crops, strict=True)):
+    flipped = host_crops.flip(cut, crop.flip)
+    image = host_crops.resize(flipped, views.image_px)
     if views.where == "host":
       policy = views.policies[view]
-      made[f"view{view + 1}"] = _recolour(flipped, draws[view], policy)
+      made[f"view{view + 1}"] = _recolour(image, draws[view], policy)
     else:
-      made[f"view{view + 1}"] = host_crops.to_uint8(flipped)
+      made[f"view{view + 1}"] = host_crops.to_uint8(image)
   return made
 
 
@@ -75,17 +78,12 @@ def centre_view(
   share = geometry.share
   example = _fetch(example, source)
   if sources.resizes_first(geometry):
-    (image,) = _cuts(
-      example,
-      [host_crops.whole_box],
-      lambda whole: host_crops.resize_then_crop(whole, image_px, share),
-    )
+    (whole,) = _cuts(example, [host_crops.whole_box], _EVALUATION_DCT)
+    image = host_crops.resize_then_crop(whole, image_px, share)
   else:
-    (image,) = _cuts(
-      example,
-      [lambda height, width: host_crops.centre_box(height, width, share)],
-      lambda square: host_crops.resize(square, image_px),
-    )
+    place = functools.partial(host_crops.centre_box, share=share)
+    (square,) = _cuts(example, [place], _EVALUATION_DCT)
+    image = host_crops.resize(square, image_px)
   return {
     "images": host_crops.to_uint8(image),
     **_identity(example),
@@ -155,28 +153,26 @@ def _identity(example: Example) -> Example:
 
 
 def _cuts(
-  example: Example, places: Sequence[Callable], finish: Callable
+  example: Example, places: Sequence[Callable], dct_method: str
 ) -> list[tf.Tensor]:
-  """Parts of one picture, each finished to a fixed size.
+  """Parts of one picture, [height, width, 3] uint8.
 
   `places` turn height and width into boxes.
   """
 
-  def finished(shape, decode):
-    boxes = [place(shape[0], shape[1]) for place in places]
-    return [finish(decode(box)) for box in boxes]
+  def boxes(shape):
+    return [place(shape[0], shape[1]) for place in places]
 
   def from_pixels(pixels):
-    return finished(tf.shape(pixels), lambda box: host_crops.cut(pixels, box))
+    return [host_crops.cut(pixels, box) for box in boxes(tf.shape(pixels))]
 
   if "pixels" in example:
     return from_pixels(example["pixels"])
   encoded = tf.ensure_shape(example["encoded"], ())
   return tf.cond(
     example["plain"],
-    lambda: finished(
-      tf.image.extract_jpeg_shape(encoded),
-      lambda box: host_crops.decode_cut(encoded, box),
+    lambda: host_crops.decode_cuts(
+      encoded, boxes(tf.image.extract_jpeg_shape(encoded)), dct_method
     ),
     lambda: from_pixels(_pixels(_guarded(pictures.decode), encoded)),
   )
