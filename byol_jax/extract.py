@@ -23,7 +23,14 @@ import numpy as np
 import tqdm
 from absl import app, flags
 
-from byol_jax import encoders, exits, parallel, records, stopping
+from byol_jax import (
+  compiler,
+  encoders,
+  exits,
+  parallel,
+  records,
+  stopping,
+)
 from byol_jax.data import folder, sources
 from byol_jax.evaluation import export, features
 from byol_jax.networks import network
@@ -239,4 +246,5 @@ def _in_flags(sentence: str) -> str:
 
 
 if __name__ == "__main__":
+  compiler.prepare()
   app.run(main, flags_parser=parse_flags)

@@ -23,6 +23,7 @@ from ml_collections.config_flags import config_flags
 
 from byol_jax import (
   command_line,
+  compiler,
   describe,
   evaluate,
   exits,
@@ -224,4 +225,5 @@ def _parsed(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
 
 
 if __name__ == "__main__":
+  compiler.prepare()
   app.run(main, flags_parser=parse_flags)

@@ -23,8 +23,8 @@ import numpy as np
 from absl import app, flags
 from matplotlib import figure
 
+from byol_jax import compiler, exits, inputs, records
 from byol_jax import config as config_lib
-from byol_jax import exits, inputs, records
 from byol_jax import main as main_lib
 from byol_jax.augment import views
 from byol_jax.data import memory, sources
@@ -238,4 +238,5 @@ def _write_headings(axes, grid: Grid) -> None:
 
 
 if __name__ == "__main__":
+  compiler.prepare()
   app.run(main, flags_parser=parse_flags)

@@ -20,3 +20,5 @@ def _with_two_devices(flags: str) -> str:
 os.environ["XLA_FLAGS"] = _with_two_devices(os.environ.get("XLA_FLAGS", ""))
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
+# Nothing of a test goes into the user's cache of compiled programs.
+os.environ["JAX_COMPILATION_CACHE_DIR"] = ""

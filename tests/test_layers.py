@@ -23,6 +23,7 @@ LAYERS = {
   "chips": 1,
   "hlo": 0,
   "platforms": 0,
+  "compiler": 0,
   "extract": 8,
   "main": 7,
   "pretrain": 6,

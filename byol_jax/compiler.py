@@ -1,0 +1,76 @@
+"""What XLA is told by every command before it starts.
+
+Importing the package changes nothing: only commands call this.
+"""
+
+import os
+import pathlib
+import tempfile
+
+import jax
+import jaxlib
+
+# For CPUs, and without a meaning elsewhere. Convolutions go through Eigen,
+# whose gradients run on all cores, vectors are as wide as the machine's, and
+# independent parts of a program run at once. None of them relaxes arithmetic.
+_FLAGS = (
+  "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution",
+  "--xla_cpu_prefer_vector_width=512",
+  "--xla_cpu_scheduler_type=CPU_SCHEDULER_TYPE_CONCURRENCY_OPTIMIZED",
+)
+# XLA aborts at a flag that it does not know: the releases that know them all,
+# tried one by one. A later one is added here once it was.
+_KNOWN_BY = frozenset({"0.10.2"})
+
+
+def prepare() -> None:
+  """Sets flags and the cache of compiled programs where nobody else has.
+
+  To be called before anything asks for a device. The user's XLA_FLAGS and
+  JAX_COMPILATION_CACHE_DIR win; JAX_ENABLE_COMPILATION_CACHE=0 switches the
+  cache off.
+  """
+  given = os.environ.get("XLA_FLAGS", "")
+  os.environ["XLA_FLAGS"] = with_flags(given, jaxlib.__version__)
+  if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    folder = cache_folder()
+    if folder:
+      jax.config.update("jax_compilation_cache_dir", folder)
+
+
+def with_flags(given: str, version: str) -> str:
+  """Adds ours to the user's flags.
+
+  Args:
+    given: XLA_FLAGS as the user has set it, flags or a file of them.
+    version: of jaxlib.
+
+  Returns:
+    The user's, and of ours those that the user does not set and XLA knows.
+  """
+  is_file = given and not given.startswith("-")  # XLA reads the flags there.
+  if version not in _KNOWN_BY or is_file:
+    return given
+  names = {_name(flag) for flag in given.split()}
+  ours = [flag for flag in _FLAGS if _name(flag) not in names]
+  return " ".join([*given.split(), *ours])
+
+
+def cache_folder() -> str:
+  """Where compiled programs are kept for the next start; "" for nowhere.
+
+  A folder of the user's cache, or nowhere where it cannot be written.
+  """
+  base = os.environ.get("XDG_CACHE_HOME", "")
+  try:
+    root = pathlib.Path(base) if base else pathlib.Path.home() / ".cache"
+    folder = root / "byol_jax" / "compiled"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+      return str(folder)
+  except (OSError, RuntimeError):  # Of a full or foreign disk; of no home.
+    return ""
+
+
+def _name(flag: str) -> str:
+  return flag.partition("=")[0]

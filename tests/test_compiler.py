@@ -1,0 +1,92 @@
+"""The settings of XLA: added to the user's, and only where they are known."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import jaxlib
+import pytest
+
+from byol_jax import compiler
+
+OURS = compiler.with_flags("", jaxlib.__version__).split()
+
+
+def prepared(program="", **environment):
+  """What a fresh process prints after `prepare`."""
+  program = f"from byol_jax import compiler; compiler.prepare(); {program}"
+  plain = {
+    name: value
+    for name, value in os.environ.items()
+    if name not in ("XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR")
+  }
+  done = subprocess.run(
+    [sys.executable, "-c", program],
+    env={**plain, **environment},
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert (done.returncode, done.stderr) == (0, "")
+  return done.stdout.strip()
+
+
+def test_this_xla_starts_with_the_flags(tmp_path):
+  assert OURS
+  program = "import jax, os; jax.devices(); print(os.environ['XLA_FLAGS'])"
+  printed = prepared(program, XDG_CACHE_HOME=str(tmp_path))
+  assert printed.split() == OURS
+
+
+@pytest.mark.parametrize("version", ["0.10.1", "0.11.0", "1.0"])
+def test_an_untried_release_gets_no_flags(version):
+  assert compiler.with_flags("--a=1", version) == "--a=1"
+
+
+def test_the_users_flags_win():
+  name = OURS[1].partition("=")[0]
+  got = compiler.with_flags(f"--other=2 {name}=256", "0.10.2").split()
+  assert got[:2] == ["--other=2", f"{name}=256"]
+  assert got[2:] == [OURS[0], OURS[2]]
+
+
+def test_a_file_of_flags_stays_alone():
+  assert compiler.with_flags("flags.txt", "0.10.2") == "flags.txt"
+
+
+def test_programs_are_kept_in_the_users_cache(monkeypatch, tmp_path):
+  monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+  folder = compiler.cache_folder()
+  assert pathlib.Path(folder).parent.parent == tmp_path
+  assert list(pathlib.Path(folder).iterdir()) == []
+
+
+def test_nothing_is_kept_where_nothing_can_be_written(monkeypatch, tmp_path):
+  (tmp_path / "file").touch()
+  monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+  assert compiler.cache_folder() == ""
+
+
+@pytest.mark.parametrize(
+  ("environment", "expected"),
+  [
+    ({}, "True"),
+    ({"JAX_COMPILATION_CACHE_DIR": ""}, "False"),
+    ({"JAX_ENABLE_COMPILATION_CACHE": "0"}, "False"),
+  ],
+)
+def test_compiled_programs_are_kept_unless_switched_off(
+  environment, expected, tmp_path
+):
+  program = (
+    "import jax, pathlib, os; jax.jit(lambda x: x + 1)(1.0);"
+    "print(any(x.is_file() for x in pathlib.Path(os.environ['XDG_CACHE_HOME'])"
+    ".rglob('*')))"
+  )
+  environment = {
+    "XDG_CACHE_HOME": str(tmp_path),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    **environment,
+  }
+  assert prepared(program, **environment) == expected
