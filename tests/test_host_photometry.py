@@ -181,3 +181,35 @@ def test_draw_uniforms_are_uniform():
   assert draws.max() < 1.0
   # The standard error of a mean of 500 is 0.013.
   np.testing.assert_allclose(draws.mean(axis=0), 0.5, atol=0.06)
+
+
+@pytest.mark.parametrize("seed", [(0, 0), (7, 3), (2**40 + 1, 2**55 - 9)])
+def test_draw_uniforms_are_the_stateless_ones_of_tensorflow(seed):
+  drawn = host_crops.draw_uniforms(
+    seed[0] // 2, tf.constant(0, tf.int64), seed[1], seed[0] % 2, 1
+  )
+  expected = tf.random.stateless_uniform(
+    [policies.NUM_UNIFORMS], tf.constant(seed, tf.int64), alg="philox"
+  )
+  np.testing.assert_array_equal(drawn, expected)
+
+
+def test_decoding_around_boxes_shows_what_each_alone_shows():
+  pixels = np.round(255 * _images(size=64)[-1]).astype(np.uint8)
+  encoded = tf.io.encode_jpeg(pixels, quality=95, chroma_downsampling=False)
+  boxes = [host_crops.Box(5, 9, 30, 20), host_crops.Box(12, 3, 41, 17)]
+  around = host_crops.around(boxes)
+  assert tuple(map(int, around)) == (5, 3, 48, 26)
+  decoded = host_crops.decode_cut(encoded, around, "INTEGER_FAST")
+  for box in boxes:
+    alone = host_crops.decode_cut(encoded, box, "INTEGER_FAST")
+    shared = host_crops.cut(decoded, host_crops.inside(box, around))
+    assert alone.numpy().std() > 10
+    np.testing.assert_array_equal(shared, alone)
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_flip_changes_left_and_right_when_drawn(drawn):
+  image = np.round(255 * _images()[0]).astype(np.uint8)
+  flipped = host_crops.flip(tf.constant(image), tf.constant(drawn))
+  np.testing.assert_array_equal(flipped, image[:, ::-1] if drawn else image)

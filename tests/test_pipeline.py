@@ -262,7 +262,7 @@ def test_pictures_of_every_kind_are_decoded_alike(encoded, whole_squares, kind):
 def test_plain_jpegs_decode_only_the_crop(subsampling, num_equal):
   jpeg = _encode(_smooth(1, 64, 96), "JPEG", subsampling=subsampling)
   box = host_crops.Box(*tf.constant([13, 21, 30, 47]))
-  (cut,) = host_crops.decode_cuts(tf.constant(jpeg), [box], "INTEGER_ACCURATE")
+  cut = host_crops.decode_cut(tf.constant(jpeg), box, "INTEGER_ACCURATE")
   cut = cut.numpy().astype(int)
   whole = pictures.decode(jpeg).astype(int)[13:43, 21:68]
   # The chroma beyond the crop is not there to be interpolated with.

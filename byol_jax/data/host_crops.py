@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from byol_jax.augment import policies
 
-# Explicit, so that the draws do not change with TensorFlow's choice.
-_GENERATOR = "philox"
+# Philox, explicitly, so that the draws do not change with TensorFlow's choice.
+_GENERATOR = 1
 # Beyond this ratio of the sides the ends are cut off before resizing.
 _LONGEST = 16
 
@@ -40,8 +40,10 @@ def draw_uniforms(
   """
   place = epoch * num_images + index
   pair = tf.stack([tf.constant(2 * seed + view, tf.int64), place])
-  return tf.random.stateless_uniform(
-    [policies.NUM_UNIFORMS], pair, alg=_GENERATOR
+  # As tf.random.stateless_uniform, which does much around it to no effect.
+  key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=pair)
+  return tf.raw_ops.StatelessRandomUniformV2(
+    shape=[policies.NUM_UNIFORMS], key=key, counter=counter, alg=_GENERATOR
   )
 
 
@@ -51,12 +53,12 @@ def random_box(
   """Places a crop in a picture, as `augment.crops.box` does on the device.
 
   Args:
-    draw: float32 scalars.
+    draw: float32 scalars, or [n].
     height: of the picture, int32 scalar.
     width: of the picture, int32 scalar.
 
   Returns:
-    A `Box` inside the picture.
+    A `Box` inside the picture, of the draw's shape.
   """
   area = draw.area * tf.cast(height * width, tf.float32)
   ratio = tf.exp(draw.log_ratio)
@@ -98,33 +100,34 @@ def whole_box(height: tf.Tensor, width: tf.Tensor) -> Box:
 
 def cut(pixels: tf.Tensor, box: Box) -> tf.Tensor:
   """The part of a decoded picture [height, width, 3] inside a box."""
-  return pixels[box.top : box.top + box.height, box.left : box.left + box.width]
+  return tf.slice(pixels, [box.top, box.left, 0], [box.height, box.width, 3])
 
 
-def decode_cuts(
-  encoded: tf.Tensor, boxes: Sequence[Box], dct_method: str
-) -> list[tf.Tensor]:
-  """Decodes a JPEG once, and only the smallest part that holds all boxes.
+def decode_cut(encoded: tf.Tensor, box: Box, dct_method: str) -> tf.Tensor:
+  """Decodes only the part inside a box of a JPEG, uint8.
 
   Args:
     encoded: the file, string scalar.
-    boxes: inside the picture, at least one.
+    box: inside the picture.
     dct_method: "INTEGER_ACCURATE" or "INTEGER_FAST".
-
-  Returns:
-    The part inside each box, [height, width, 3] uint8.
   """
-  around = _around(boxes)
-  pixels = tf.image.decode_and_crop_jpeg(
-    encoded, tf.stack(around), channels=3, dct_method=dct_method
+  return tf.image.decode_and_crop_jpeg(
+    encoded, tf.stack(box), channels=3, dct_method=dct_method
   )
-  return [
-    cut(
-      pixels,
-      box._replace(top=box.top - around.top, left=box.left - around.left),
-    )
-    for box in boxes
-  ]
+
+
+def around(boxes: Sequence[Box]) -> Box:
+  """The smallest box that holds all of them."""
+  top = functools.reduce(tf.minimum, [box.top for box in boxes])
+  left = functools.reduce(tf.minimum, [box.left for box in boxes])
+  bottom = functools.reduce(tf.maximum, [b.top + b.height for b in boxes])
+  right = functools.reduce(tf.maximum, [b.left + b.width for b in boxes])
+  return Box(top, left, bottom - top, right - left)
+
+
+def inside(box: Box, outer: Box) -> Box:
+  """The same box, its place counted from the corner of an outer one."""
+  return box._replace(top=box.top - outer.top, left=box.left - outer.left)
 
 
 def flip(picture: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
@@ -195,15 +198,6 @@ def shortened(picture: tf.Tensor) -> tf.Tensor:
 def to_uint8(image: tf.Tensor) -> tf.Tensor:
   """Rounds a picture in [0, 255]."""
   return tf.cast(tf.round(image), tf.uint8)
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-  """The smallest box that holds all of them."""
-  top = functools.reduce(tf.minimum, [box.top for box in boxes])
-  left = functools.reduce(tf.minimum, [box.left for box in boxes])
-  bottom = functools.reduce(tf.maximum, [b.top + b.height for b in boxes])
-  right = functools.reduce(tf.maximum, [b.left + b.width for b in boxes])
-  return Box(top, left, bottom - top, right - left)
 
 
 def _rounded(length: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:

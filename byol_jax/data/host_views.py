@@ -1,8 +1,9 @@
 """From one example to what the network sees, on the host, inside tf.data."""
 
-import functools
+import itertools
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from byol_jax.augment import policies
@@ -13,6 +14,7 @@ Example = dict[str, tf.Tensor]
 # As released: what is rounded is far below what the views change.
 _TRAINING_DCT = "INTEGER_FAST"
 _EVALUATION_DCT = "INTEGER_ACCURATE"
+_NO_PIXELS = np.zeros([0, 0, 3], np.uint8)
 # Components of a CMYK JPEG, which TensorFlow cannot crop while decoding.
 _CMYK = 4
 
@@ -44,8 +46,7 @@ def train_views(
     policies.crop_draw(uniforms, policy)
     for uniforms, policy in zip(draws, views.policies, strict=True)
   ]
-  places = [_random_place(crop) for crop in crops]
-  cuts = _cuts(example, places, _TRAINING_DCT)
+  cuts = _cuts(example, _random_boxes(crops), _TRAINING_DCT)
   made = _identity(example)
   for view, (cut, crop) in enumerate(zip(cuts, crops, strict=True)):
     flipped = host_crops.flip(cut, crop.flip)
@@ -78,11 +79,16 @@ def centre_view(
   share = geometry.share
   example = _fetch(example, source)
   if sources.resizes_first(geometry):
-    (whole,) = _cuts(example, [host_crops.whole_box], _EVALUATION_DCT)
+    (whole,) = _cuts(
+      example, lambda *sides: [host_crops.whole_box(*sides)], _EVALUATION_DCT
+    )
     image = host_crops.resize_then_crop(whole, image_px, share)
   else:
-    place = functools.partial(host_crops.centre_box, share=share)
-    (square,) = _cuts(example, [place], _EVALUATION_DCT)
+    (square,) = _cuts(
+      example,
+      lambda *sides: [host_crops.centre_box(*sides, share)],
+      _EVALUATION_DCT,
+    )
     image = host_crops.resize(square, image_px)
   return {
     "images": host_crops.to_uint8(image),
@@ -90,8 +96,17 @@ def centre_view(
   }
 
 
-def _random_place(crop: policies.CropDraw) -> Callable:
-  return lambda height, width: host_crops.random_box(crop, height, width)
+def _random_boxes(crops: Sequence[policies.CropDraw]) -> Callable:
+  """Height and width to a box for each crop."""
+  # All in one go: so small an operation takes as long for both as for one.
+  draws = policies.CropDraw(*map(tf.stack, zip(*crops, strict=True)))
+
+  def boxes(height, width):
+    both = host_crops.random_box(draws, height, width)
+    fields = map(tf.unstack, both)
+    return list(itertools.starmap(host_crops.Box, zip(*fields, strict=True)))
+
+  return boxes
 
 
 def _recolour(
@@ -153,29 +168,39 @@ def _identity(example: Example) -> Example:
 
 
 def _cuts(
-  example: Example, places: Sequence[Callable], dct_method: str
+  example: Example, boxes: Callable, dct_method: str
 ) -> list[tf.Tensor]:
   """Parts of one picture, [height, width, 3] uint8.
 
-  `places` turn height and width into boxes.
+  `boxes` turns height and width into one box for each.
   """
-
-  def boxes(shape):
-    return [place(shape[0], shape[1]) for place in places]
-
-  def from_pixels(pixels):
-    return [host_crops.cut(pixels, box) for box in boxes(tf.shape(pixels))]
-
   if "pixels" in example:
-    return from_pixels(example["pixels"])
-  encoded = tf.ensure_shape(example["encoded"], ())
-  return tf.cond(
-    example["plain"],
-    lambda: host_crops.decode_cuts(
-      encoded, boxes(tf.image.extract_jpeg_shape(encoded)), dct_method
-    ),
-    lambda: from_pixels(_pixels(_guarded(pictures.decode), encoded)),
+    pixels = example["pixels"]
+    placed = boxes(*tf.unstack(tf.shape(pixels)[:2]))
+    return [host_crops.cut(pixels, box) for box in placed]
+  plain, encoded = example["plain"], tf.ensure_shape(example["encoded"], ())
+  # TensorFlow visits the way that is not taken, too: what both ways have in
+  # common stands outside.
+  shape, pixels = tf.cond(
+    plain,
+    lambda: (tf.image.extract_jpeg_shape(encoded), _NO_PIXELS),
+    lambda: _shape_and_pixels(encoded),
   )
+  placed = boxes(*tf.unstack(shape[:2]))
+  around = host_crops.around(placed)
+  part = tf.cond(
+    plain,
+    lambda: host_crops.decode_cut(encoded, around, dct_method),
+    lambda: host_crops.cut(pixels, around),
+  )
+  return [
+    host_crops.cut(part, host_crops.inside(box, around)) for box in placed
+  ]
+
+
+def _shape_and_pixels(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+  pixels = _pixels(_guarded(pictures.decode), encoded)
+  return tf.shape(pixels), pixels
 
 
 def _pixels(function: Callable, argument: tf.Tensor) -> tf.Tensor:
