@@ -1,84 +1,115 @@
 """A step in one part, in parts of a loop, and in parts written out.
 
-python -m benchmarks.micro_batches
+python -m benchmarks.micro_batches --parts 2 4
+python -m benchmarks.micro_batches --encoder=resnet8 --batch_size=32 --loop
 
-Four parts of a batch go one after the other in both of the latter, and compute
-the same; XLA's CPU backend is slow at convolutions inside a loop. The three
-take turns in this process; `ratio` is the time over that of the parts written
-out, which is what a CPU uses.
+The parts of a batch go one after the other, in a loop or written out, and
+compute the same; batch statistics are a part's own. A CPU gets them written
+out: XLA's CPU backend is slow at convolutions inside a loop (`--loop` shows it,
+and takes long). All take turns in this process; `clock` and `processor` are the
+times over those of one part, medians over the turns. `smaller steps` are as
+many whole steps of a part's size: what small pieces of work cost by themselves.
 """
 
 import argparse
-import os
 import statistics
 from collections.abc import Callable
 
 import jax
 import numpy as np
 
-from benchmarks import timing
+from benchmarks import our_step, timing
 from byol_jax import assembly, byol, parallel
-from byol_jax.networks import network
-from configs import cifar10
 
-_CLASSES = 10
+_ONE = "one part"
 
 
 def main() -> None:
-  """Times the three and prints a table."""
-  parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument("--batch_size", type=int, default=32)
-  parser.add_argument("--parts", type=int, default=4)
-  parser.add_argument("--num_steps", type=int, default=5)
-  parser.add_argument("--repeats", type=int, default=3)
-  parser.add_argument("--out", default="", help="JSON file to write.")
-  arguments = parser.parse_args()
-  works = {
-    "one part": _runner(arguments, 1, unrolled=False),
-    "loop": _runner(arguments, arguments.parts, unrolled=False),
-    "written out": _runner(arguments, arguments.parts, unrolled=True),
-  }
-  walls = timing.interleaved(works, arguments.repeats)
-  base = statistics.median(walls["written out"])
+  """Times all and prints a table."""
+  arguments = _arguments()
+  works = {(_ONE, 1): _runner(arguments, 1)}
+  for parts in arguments.parts:
+    works["written out", parts] = _runner(arguments, parts)
+    works["smaller steps", parts] = _smaller(arguments, parts)
+    if arguments.loop:
+      works["loop", parts] = _loop(arguments, parts)
+  times = timing.turns(works, arguments.repeats)
+  base = times[_ONE, 1]
   timing.report(
     [
       {
         "step": name,
+        "encoder": arguments.encoder,
+        "stem": arguments.stem,
+        "px": arguments.image_px,
         "batch": arguments.batch_size,
-        "parts": 1 if name == "one part" else arguments.parts,
-        "cores": os.cpu_count(),
-        "ms a step": 1e3 * statistics.median(times) / arguments.num_steps,
-        "ratio": statistics.median(times) / base,
+        "parts": parts,
+        "ms a step": 1e3 * statistics.median(found.walls),
+        "clock": _ratio(found.walls, base.walls),
+        "processor": _ratio(found.processors, base.processors),
+        **timing.singles(found),
       }
-      for name, times in walls.items()
+      for (name, parts), found in times.items()
     ],
     arguments.out,
   )
 
 
-def _runner(arguments, parts: int, unrolled: bool) -> Callable[[], None]:
-  """Some updates of the network of `cifar10.py:desk`."""
-  config = cifar10.get_config("desk")
-  config.training.micro_batches = parts
-  spec = assembly.network_spec(config, _CLASSES)
-  net = network.make_network(spec, parallel.AXIS)
+def _arguments() -> argparse.Namespace:
+  parser = argparse.ArgumentParser(description=__doc__)
+  add = parser.add_argument
+  add("--encoder", default="resnet18")
+  add("--stem", default="cifar", choices=("imagenet", "cifar"))
+  add("--image_px", type=int, default=32)
+  add("--batch_size", type=int, default=128)
+  add("--hidden", type=int, default=4096, help="Of projector and predictor.")
+  add("--parts", type=int, nargs="+", default=[2, 4])
+  add("--loop", action="store_true", help="Also in a loop.")
+  add("--num_steps", type=int, default=1, help="In one timed call.")
+  add("--repeats", type=int, default=5)
+  add("--out", default="", help="JSON file to write.")
+  return parser.parse_args()
+
+
+def _ratio(times: list[float], base: list[float]) -> float:
+  """Median of the ratios of each turn, which load disturbs alike."""
+  return statistics.median(x / y for x, y in zip(times, base, strict=True))
+
+
+def _smaller(arguments, parts: int) -> Callable[[], None]:
+  """The same pictures in whole steps of a part's size."""
+  run = our_step.build(
+    _choice(arguments)._replace(batch_size=arguments.batch_size // parts),
+    jax.devices()[:1],
+  ).run
+  return lambda: run(parts * arguments.num_steps)
+
+
+def _runner(arguments, parts: int) -> Callable[[], None]:
+  choice = _choice(arguments)._replace(parts=parts)
+  run = our_step.build(choice, jax.devices()[:1]).run
+  return lambda: run(arguments.num_steps)
+
+
+def _loop(arguments, parts: int) -> Callable[[], None]:
+  """As training would run it if this were no CPU, but on this CPU."""
+  config = our_step.make_config(_choice(arguments)._replace(parts=parts))
+  net = assembly.make_network(config, 0)
   optimizer = assembly.make_optimizer(config, lambda step: 0.1)
   schedules = byol.Schedules(lambda step: 0.1, lambda step: 0.99)
-  settings = assembly.settings(config)._replace(unrolled=unrolled)
+  settings = assembly.settings(config)._replace(unrolled=False)
   update = byol.make_update(net, optimizer, schedules, settings)
-  key, px = jax.random.key(0), config.data.image_px
-  generator = np.random.default_rng(0)
-  shape = (arguments.batch_size, px, px, 3)
-  batch = parallel.shard(
-    {
-      name: generator.uniform(size=shape).astype(np.float32)
-      for name in ("view1", "view2")
-    }
-  )
-  step = parallel.pmap(lambda state, batch: update(state, batch, key))
-  first = parallel.pmap(
-    lambda batch: byol.init_state(net, optimizer, key, batch["view1"])
-  )(batch)
+  shape = (2, 1, arguments.batch_size, *(arguments.image_px,) * 2, 3)
+  views = np.random.default_rng(0).uniform(size=shape).astype(np.float32)
+  batch = dict(zip(("view1", "view2"), views, strict=True))
+  key = jax.random.key(0)
+
+  def init(batch):
+    return byol.init_state(net, optimizer, key, batch["view1"][:8], settings)
+
+  device = jax.devices()[:1]
+  step = parallel.pmap(lambda state, x: update(state, x, key), devices=device)
+  first = parallel.pmap(init, devices=device)(batch)
 
   def run():
     state = first
@@ -87,6 +118,17 @@ def _runner(arguments, parts: int, unrolled: bool) -> Callable[[], None]:
     jax.block_until_ready(state)
 
   return run
+
+
+def _choice(arguments) -> our_step.Choice:
+  return our_step.Choice(
+    encoder=arguments.encoder,
+    stem=arguments.stem,
+    image_px=arguments.image_px,
+    batch_size=arguments.batch_size,
+    hidden=arguments.hidden,
+    views="none",
+  )
 
 
 if __name__ == "__main__":

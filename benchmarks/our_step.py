@@ -78,8 +78,7 @@ def make_config(choice: Choice) -> ml_collections.ConfigDict:
   config.network.projection_dim = choice.projection_dim
   config.training.batch_size = choice.batch_size
   config.training.micro_batches = choice.parts
-  if choice.compute_dtype != "float32":
-    config.training.compute_dtype = choice.compute_dtype
+  config.training.compute_dtype = choice.compute_dtype
   config.evaluation.batch_size = choice.batch_size
   return config
 

@@ -81,7 +81,7 @@ def make_step(online: nn.Module, target: nn.Module, sizes: Sizes) -> Step:
     # As XLA multiplies float32 there, and what cuDNN does best.
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.benchmark = True
-  loss_of, update = make_loss(online, target, sizes), _apply
+  loss_of, update = make_loss(online, target, sizes), apply_update
   if sizes.compiled:
     loss_of, update = torch.compile(loss_of), torch.compile(update)
   params = list(online.parameters())
@@ -119,8 +119,20 @@ def make_loss(online: nn.Module, target: nn.Module, sizes: Sizes) -> Step:
   return loss
 
 
-def _apply(params, grads, momenta, averages):
-  """LARS (the rate outside the momentum) and the target's average."""
+def apply_update(
+  params: list[torch.Tensor],
+  grads: list[torch.Tensor],
+  momenta: list[torch.Tensor],
+  averages: list[torch.Tensor],
+) -> None:
+  """LARS, the rate outside the momentum, and then the target's average.
+
+  Args:
+    params: of the online network, changed in place.
+    grads: of them; the list is changed.
+    momenta: likewise, changed in place.
+    averages: the target's parameters, changed in place.
+  """
   numbers = Optimization()
   weights = [i for i, x in enumerate(params) if x.ndim > 1]
   decayed, moved = [params[i] for i in weights], [grads[i] for i in weights]
@@ -156,7 +168,7 @@ class _Network(nn.Module):
     super().__init__()
     architecture = resnet.ARCHITECTURES[sizes.encoder]
     self.encoder = _encoder(architecture, sizes.stem)
-    width = architecture.channels[-1]
+    width = (architecture.stem_channels, *architecture.channels)[-1]
     self.projector = _head(width, sizes)
     self.predictor = _head(sizes.projection_dim, sizes)
 

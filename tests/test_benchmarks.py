@@ -1,9 +1,14 @@
+import gzip
 import json
+import pathlib
+import subprocess
 import sys
 
 import pytest
 
-from benchmarks import compare, timing
+from benchmarks import compare, growth, kernels, timing
+
+ROOT = pathlib.Path(__file__).parent.parent
 
 META = {
   "device": "cpu",
@@ -131,3 +136,100 @@ def test_contenders_take_turns_after_a_call_to_warm_up():
   walls = timing.interleaved(works, repeats=2)
   assert "".join(order) == "ababab"
   assert {name: len(x) for name, x in walls.items()} == {"a": 2, "b": 2}
+
+
+def _events(*spans, thread=1, **more):
+  """Spans of (name, start, duration)."""
+  return [
+    {"ph": "X", "pid": 1, "tid": thread, "name": n, "ts": t, "dur": d, **more}
+    for n, t, d in spans
+  ]
+
+
+def _trace(folder, events):
+  path = folder / "a.trace.json.gz"
+  with gzip.open(path, "wt") as stream:
+    json.dump({"traceEvents": events}, stream)
+  return path
+
+
+def test_kernels_are_those_of_the_streams_of_a_gpu(tmp_path):
+  names = [
+    {"ph": "M", "pid": 1, "tid": t, "name": "thread_name", "args": {"name": n}}
+    for t, n in ((1, "Stream #7(Compute)"), (2, "XLA Ops"))
+  ]
+  runs = _events(("gemm", 0, 3000), ("add", 3000, 1000), ("gemm", 4000, 2000))
+  other = _events(("gemm", 0, 9000), thread=2, args={"hlo_op": "x"})
+  first, second = kernels.top(_trace(tmp_path, names + runs + other))
+  assert first == kernels.Kernel("gemm", 2, 5.0, 5 / 6)
+  assert second == kernels.Kernel("add", 1, 1.0, 1 / 6)
+
+
+def test_a_kernel_does_not_have_the_time_of_those_inside_it(tmp_path):
+  spans = (("loop", 0, 1000), ("dot", 100, 300), ("dot", 500, 300))
+  events = _events(*spans, ("dot", 2000, 200), args={"hlo_op": "x"})
+  events += _events(("python", 0, 9000))
+  found = kernels.top(_trace(tmp_path, events))
+  assert [(x.name, x.count, x.millisecs) for x in found] == [
+    ("dot", 3, 0.8),
+    ("loop", 1, 0.4),
+  ]
+
+
+def test_the_gpu_script_needs_no_tensorflow():
+  program = "import sys; sys.modules['tensorflow'] = None"
+  program += "; from benchmarks import gpu_step; print(gpu_step.__name__)"
+  done = subprocess.run(
+    [sys.executable, "-c", program],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  assert done.stdout == "benchmarks.gpu_step\n"
+
+
+@pytest.mark.slow
+def test_the_gpu_script_runs_without_tensorflow_and_says_that_it_is_a_cpu(
+  tmp_path,
+):
+  out = tmp_path / "out.json"
+  arguments = "--encoder=one_conv --stem=cifar --image_px=8 --batch_size=4"
+  arguments += " --hidden=8 --num_steps=1 --repeats=1 --without_torch"
+  program = f"""
+import sys
+sys.modules["tensorflow"] = None
+from benchmarks import gpu_step
+sys.argv = {["gpu_step", *arguments.split(), f"--out={out}"]}
+sys.argv += ["--profile={tmp_path / "trace"}"]
+gpu_step.main()
+"""
+  done = subprocess.run(
+    [sys.executable, "-c", program],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  assert "no number below is a GPU's" in done.stdout.splitlines()[0]
+  rows = json.loads(out.read_text())["rows"]
+  assert [x["step"] for x in rows] == ["ours, augmenting", "ours, views given"]
+  assert all(x["images/s"] > 0 and x["GB a step"] > 0 for x in rows)
+  # What this CPU's own trace holds.
+  found = kernels.top(kernels.find(str(tmp_path / "trace")))
+  assert len(found) == 10
+  assert found[0].millisecs > 0.0
+  assert f"`{found[0].name}`" in done.stdout
+
+
+def test_growth_is_the_exponent():
+  rows = [
+    {"axis": axis, "size": x, **dict.fromkeys(growth._COSTS, 3.0 * x**power)}
+    for axis, power in (("batch", 1.0), ("width", 2.0))
+    for x in (1, 2, 4)
+  ]
+  first, second = growth.exponents(rows)
+  assert first["axis"] == "batch"
+  assert first["ms a step"] == pytest.approx(1.0)
+  assert second["MB a device"] == pytest.approx(2.0)
+  assert growth.exponents(rows[:1])[0]["ms a step"] is None
