@@ -36,6 +36,7 @@ from collections.abc import Mapping
 import jax
 
 from benchmarks import contenders, floors, kernels, timing
+from byol_jax import compiler
 
 # Sides of the matrices and sizes of the array that is copied: so large that
 # nothing but the rate counts.
@@ -47,6 +48,7 @@ _TRACED_STEPS = 3
 def main() -> None:
   """Times all and prints a table."""
   arguments = _arguments()
+  compiler.prepare()
   # PyTorch needs its share of the same card.
   os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
   device = jax.devices()[0]

@@ -33,7 +33,7 @@ import jax
 import numpy as np
 
 from benchmarks import our_step, timing
-from byol_jax import chips, lowering, preflight
+from byol_jax import chips, compiler, lowering, preflight
 
 _BASE = our_step.Choice(
   encoder="resnet20",
@@ -66,6 +66,7 @@ def main() -> None:
   if arguments.topologies:
     timing.report(_slices(arguments), arguments.out)
     return
+  compiler.prepare()
   rows = []
   for axis in arguments.axes:
     if axis == "devices":

@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from benchmarks import our_step, timing
-from byol_jax import assembly, byol, parallel
+from byol_jax import assembly, byol, compiler, parallel
 
 _ONE = "one part"
 
@@ -27,6 +27,7 @@ _ONE = "one part"
 def main() -> None:
   """Times all and prints a table."""
   arguments = _arguments()
+  compiler.prepare()
   works = {(_ONE, 1): _runner(arguments, 1)}
   for parts in arguments.parts:
     works["written out", parts] = _runner(arguments, parts)
