@@ -1,0 +1,163 @@
+"""The update step on a CPU, beside PyTorch's eager one.
+
+python -m benchmarks.cpu_step --batch_sizes 32 64 128 --stems cifar imagenet
+
+Both do the whole update of BYOL with ResNet-18 on given views of 32 pixels:
+both networks on both views, gradients, LARS, moving average. The two take turns
+in this process on the same cores. `ratio` is our time over PyTorch's, of wall
+clock and of processor time; `GFLOP` counts what each multiplies and adds, ours
+as the compiler counts it, which is less than what is done where a window hangs
+over an edge. Needs `pip install torch`, which nothing else here does.
+"""
+
+import argparse
+import importlib.util
+import os
+import statistics
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from benchmarks import timing
+from byol_jax import compiler, inputs, parallel, pretrain
+from configs import cifar10
+
+_PX = 32
+
+
+class _Contender(NamedTuple):
+  """A step to be timed.
+
+  Attributes:
+    run: one update; waits for the result.
+    num_params: of the online network.
+    gflop: of one update.
+  """
+
+  run: Callable[[], None]
+  num_params: int
+  gflop: float
+
+
+def main() -> None:
+  """Times both and prints a table."""
+  parser = argparse.ArgumentParser(description=__doc__)
+  parser.add_argument("--batch_sizes", type=int, nargs="+", default=[32])
+  parser.add_argument("--stems", nargs="+", default=["cifar", "imagenet"])
+  parser.add_argument("--threads", type=int, default=os.cpu_count())
+  parser.add_argument("--repeats", type=int, default=7)
+  parser.add_argument(
+    "--plain", action="store_true", help="Set no compiler flags."
+  )
+  parser.add_argument("--out", default="", help="JSON file to write.")
+  arguments = parser.parse_args()
+  if importlib.util.find_spec("torch") is None:
+    raise SystemExit("PyTorch is what this compares with: pip install torch.")
+  cores = sorted(os.sched_getaffinity(0))[: arguments.threads]
+  os.sched_setaffinity(0, cores)  # XLA has as many threads as it has cores.
+  if not arguments.plain:
+    compiler.prepare()
+  timing.report(
+    [
+      _compare(stem, batch_size, len(cores), arguments.repeats)
+      for stem in arguments.stems
+      for batch_size in arguments.batch_sizes
+    ],
+    arguments.out,
+  )
+
+
+def _compare(
+  stem: str, batch_size: int, threads: int, repeats: int
+) -> dict[str, object]:
+  """One row of the table."""
+  generator = np.random.default_rng(0)
+  shape = (batch_size, _PX, _PX, 3)
+  views = generator.uniform(size=(2, *shape)).astype(np.float32)
+  ours, seconds = _ours(stem, views)
+  theirs = _theirs(stem, views, threads)
+  walls, processors = _in_turns((ours.run, theirs.run), repeats)
+  return {
+    "stem": stem,
+    "batch": batch_size,
+    "threads": threads,
+    "ours ms": 1e3 * walls[0],
+    "PyTorch ms": 1e3 * walls[1],
+    "ratio": walls[0] / walls[1],
+    "ratio, processor": processors[0] / processors[1],
+    "compile s": seconds,
+    "GFLOP": ours.gflop,
+    "GFLOP, PyTorch": theirs.gflop,
+    "parameters": ours.num_params,
+    "parameters, PyTorch": theirs.num_params,
+  }
+
+
+def _in_turns(
+  runs: tuple[Callable[[], None], ...], repeats: int
+) -> tuple[list[float], list[float]]:
+  """Median wall and processor seconds of each."""
+  walls, processors = [[] for _ in runs], [[] for _ in runs]
+  for turn in range(repeats + 1):
+    for i, run in enumerate(runs):
+      wall, processor = time.perf_counter(), time.process_time()
+      run()
+      if turn:  # The first warms up.
+        walls[i].append(time.perf_counter() - wall)
+        processors[i].append(time.process_time() - processor)
+  return [*map(statistics.median, walls)], [*map(statistics.median, processors)]
+
+
+def _ours(stem: str, views: np.ndarray) -> tuple[_Contender, float]:
+  """Our step, compiled, and the seconds that took."""
+  config = cifar10.get_config()
+  config.data.views = "host"
+  config.data.labelled = False
+  config.network.stem = stem
+  config.training.batch_size = views.shape[1]
+  parts = pretrain.make_parts(config, 50_000, 0, inputs.make_views(config))
+  index = np.arange(views.shape[1], dtype=np.int32)
+  batch = parallel.shard({"view1": views[0], "view2": views[1], "index": index})
+  state = parallel.pmap(parts.init)(batch)
+  num_params = sum(x[0].size for x in jax.tree.leaves(state.online.params))
+  step = parallel.pmap(parts.step, donate=True)
+  start = time.perf_counter()
+  compiled = step.lower(state, batch).compile()
+  seconds = time.perf_counter() - start
+  holder = [state]
+
+  def run():
+    holder[0], metrics = compiled(holder[0], batch)
+    jax.block_until_ready((holder[0], metrics))
+
+  flops = compiled.cost_analysis()["flops"]
+  return _Contender(run, num_params, flops / 1e9), seconds
+
+
+def _theirs(stem: str, views: np.ndarray, threads: int) -> _Contender:
+  """PyTorch's step."""
+  # Only here, so that the sentence about what is missing can be said.
+  import torch
+  from torch.utils import flop_counter
+
+  from benchmarks import torch_step
+
+  torch.set_num_threads(threads)
+  torch.manual_seed(0)
+  sizes = torch_step.Sizes(encoder="resnet18", stem=stem)
+  networks = [torch_step.make_network(sizes) for _ in range(2)]
+  step = torch_step.make_step(*networks, sizes)
+  pair = [torch.from_numpy(view) for view in views]
+  with flop_counter.FlopCounterMode(display=False) as counter:
+    step(*pair)
+  num_params = sum(x.numel() for x in networks[0].parameters())
+  return _Contender(
+    lambda: step(*pair), num_params, counter.get_total_flops() / 1e9
+  )
+
+
+if __name__ == "__main__":
+  main()
