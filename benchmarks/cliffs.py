@@ -115,7 +115,7 @@ def _layer_of(module: layers.Conv, inputs: tuple, outputs: tuple) -> Layer:
 def _row(layer: Layer, batch_size: int, repeats: int) -> dict[str, object]:
   """One layer, both ways."""
   ways = {}
-  for way, platform in (("xla", "tpu"), ("ours", "cpu")):
+  for way, platform in (("xla", "gpu"), ("ours", "cpu")):
     with platforms.lowering_for(platform):
       ways[way] = _compiled(layer, batch_size)
   works = {

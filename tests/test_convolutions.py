@@ -71,7 +71,7 @@ def test_a_tpu_sees_colours_by_squares(px, kernel):
   for ours, theirs in zip(*ways, strict=True):
     assert np.std(theirs) > 0.1
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=3e-5)
-  with platforms.lowering_for("gpu"):
+  with platforms.lowering_for("tpu"):
     by_squares = primitives(lambda *args: conv(*args), x, weight)
   assert "window_strides=(1, 1)" in by_squares
 
@@ -88,7 +88,7 @@ def test_a_tpu_takes_no_products_of_zeros(px):
   for ours, theirs in zip(*ways, strict=True):
     assert np.std(theirs) > 0.1
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
-  with platforms.lowering_for("gpu"):
+  with platforms.lowering_for("tpu"):
     gradient = jax.grad(lambda x: jnp.sum(layers.conv(x, weight, 2)))
     assert "lhs_dilation=(2, 2)" not in primitives(gradient, x)
 
