@@ -1,12 +1,15 @@
+import argparse
 import gzip
+import importlib.util
 import json
 import pathlib
 import subprocess
 import sys
 
+import jax
 import pytest
 
-from benchmarks import compare, growth, kernels, timing
+from benchmarks import compare, contenders, growth, kernels, timing
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -174,6 +177,14 @@ def test_a_kernel_does_not_have_the_time_of_those_inside_it(tmp_path):
     ("dot", 3, 0.8),
     ("loop", 1, 0.4),
   ]
+
+
+def test_one_sentence_says_that_there_is_no_pytorch(monkeypatch, capsys):
+  monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+  with pytest.raises(SystemExit):
+    contenders.find(argparse.Namespace(only="torch"), jax.devices()[0])
+  said = "PyTorch is not installed: nothing stands beside ours.\n"
+  assert capsys.readouterr().out == said
 
 
 def test_the_gpu_script_needs_no_tensorflow():
