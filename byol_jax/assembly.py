@@ -48,6 +48,17 @@ def network_spec(
   return network.Spec(num_classes=num_classes, **config.network)
 
 
+def make_network(
+  config: ml_collections.ConfigDict, num_classes: int
+) -> network.Network:
+  """Online and target network, which compute as the config says."""
+  return network.make_network(
+    network_spec(config, num_classes),
+    parallel.AXIS,
+    config.training.compute_dtype,
+  )
+
+
 def settings(config: ml_collections.ConfigDict) -> loss.Settings:
   """Which member of the family of algorithms."""
   parts = config.training.micro_batches
@@ -181,7 +192,7 @@ def state_shapes(
   Returns:
     One replica, of `jax.ShapeDtypeStruct`.
   """
-  net = network.make_network(network_spec(config, num_classes), parallel.AXIS)
+  net = make_network(config, num_classes)
   optimizer = make_optimizer(config, optax.constant_schedule(0.0))
   px = config.data.image_px
   return jax.eval_shape(

@@ -143,13 +143,12 @@ def _see(
   views: tuple[str, ...],
 ) -> tuple[dict[str, network.Outputs], chex.ArrayTree]:
   """Outputs of each view, and the averages after the last."""
-  outputs, stats = {}, variables.stats
-  for view in views:
-    # One call per view: batch statistics are a view's own.
-    outputs[view], stats = net.apply(
-      Variables(variables.params, stats), batch[view], True
-    )
-  return outputs, stats
+  images = jnp.stack([batch[view] for view in views])
+  outputs, stats = net.apply(variables, images, True)
+  return {
+    view: jax.tree.map(lambda x, place=place: x[place], outputs)
+    for place, view in enumerate(views)
+  }, stats
 
 
 def _direction(

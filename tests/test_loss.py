@@ -29,7 +29,7 @@ def linear_network(predictor=True):
 
   def apply(variables, images, is_training):
     del is_training
-    flat = images.reshape(len(images), -1)
+    flat = images.reshape(*images.shape[:-3], -1)
     z = flat @ variables.params["encoder"]["w"]
     q = z @ variables.params["predictor"]["w"] if predictor else z
     return network.Outputs(flat, z, q, ()), {}
@@ -320,7 +320,7 @@ def test_the_scale_leaves_the_classifier_alone():
 
   def apply(variables, images, is_training):
     outputs, stats = NET.apply(variables, images, is_training)
-    logits = jax.lax.stop_gradient(outputs.representation)[:, :DIM] @ classes
+    logits = jax.lax.stop_gradient(outputs.representation)[..., :DIM] @ classes
     return outputs._replace(logits=logits), stats
 
   net = NET._replace(apply=apply)

@@ -1,3 +1,4 @@
+import chex
 import haiku as hk
 import jax
 import jax.numpy as jnp
@@ -28,6 +29,17 @@ def transformed(kind, zero_scale=False):
   return hk.transform_with_state(forward)
 
 
+def alone(function):
+  """One device and one view."""
+
+  def run(*args):
+    wide = [x[None] for x in args]
+    seen = jax.vmap(function, axis_name=norms.VIEWS)(*wide)
+    return jax.tree.map(lambda x: x[0], seen)
+
+  return parallel.one_device(run)
+
+
 def activations(seed=0, batch=4):
   """Each example and channel has a mean and a deviation of its own."""
   rng = np.random.default_rng(seed)
@@ -52,7 +64,7 @@ def test_norm_starts_as_numpys(kind):
   x = activations()
   norm = transformed(kind)
 
-  @parallel.one_device
+  @alone
   def run(x):
     params, stats = norm.init(None, x)
     return norm.apply(params, stats, None, x)[0]
@@ -68,7 +80,7 @@ def test_scale_and_offset_are_per_channel(kind):
   norm = transformed(kind)
   scale, offset = np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.float32)
 
-  @parallel.one_device
+  @alone
   def run(x):
     params, stats = norm.init(None, x)
     shape = params["norm"]["scale"].shape
@@ -82,7 +94,7 @@ def test_scale_and_offset_are_per_channel(kind):
 
 
 def test_parameters_are_scale_and_offset_per_channel(kind):
-  init = parallel.one_device(lambda x: transformed(kind).init(None, x))
+  init = alone(lambda x: transformed(kind).init(None, x))
   params, stats = jax.eval_shape(init, activations())
   assert set(params) == {"norm"}
   sizes = {name: leaf.size for name, leaf in params["norm"].items()}
@@ -92,10 +104,65 @@ def test_parameters_are_scale_and_offset_per_channel(kind):
 
 def test_zero_scale_makes_zeros_at_first(kind):
   x = jnp.asarray(activations())
-  init = parallel.one_device(lambda x: transformed(kind, True).init(None, x))
+  init = alone(lambda x: transformed(kind, True).init(None, x))
   params, _ = init(x)
   np.testing.assert_array_equal(params["norm"]["scale"], 0.0)
   np.testing.assert_array_equal(params["norm"]["offset"], 0.0)
+
+
+@pytest.fixture(scope="module")
+def side_by_side():
+  """Outputs and averages of two views, each with statistics of its own."""
+  views = np.stack([activations(0), 2.0 * activations(1) + 1.0])
+  norm = transformed("batch")
+  variables = alone(lambda x: norm.init(None, x))(views[0])
+
+  def run(views):
+    return jax.vmap(
+      lambda x: norm.apply(*variables, None, x),
+      out_axes=(0, None),
+      axis_name=norms.VIEWS,
+    )(views)
+
+  return views, variables, parallel.one_device(run)(views)
+
+
+def test_views_side_by_side_are_normalised_each_by_itself(side_by_side):
+  views, _, (outputs, _) = side_by_side
+  for view, output in zip(views, outputs, strict=True):
+    expected = expected_norm(view, AXES["batch"])
+    np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_averages_take_one_view_after_the_other(side_by_side):
+  views, (params, stats), (_, after) = side_by_side
+  norm = transformed("batch")
+  for view in views:
+    apply = alone(lambda x, stats=stats: norm.apply(params, stats, None, x))
+    _, stats = apply(view)
+  chex.assert_trees_all_close(after, stats, rtol=1e-6)
+  means = np.ravel(after["norm/~/mean_ema"]["average"])
+  assert np.all(np.abs(means - views[1].mean((0, 1, 2))) > 1e-3)
+
+
+def test_batch_norm_of_bfloat16_has_float32_statistics():
+  x = jnp.asarray(activations() + 100.0, jnp.bfloat16)
+  norm = transformed("batch")
+
+  @alone
+  def run(x):
+    params, stats = norm.init(None, x)
+    return norm.apply(params, stats, None, x)
+
+  output, stats = run(x)
+  assert output.dtype == jnp.bfloat16
+  mean = stats["norm/~/mean_ema"]["average"]
+  assert mean.dtype == jnp.float32
+  np.testing.assert_allclose(
+    np.ravel(mean), np.asarray(x, np.float64).mean((0, 1, 2)), rtol=1e-5
+  )
+  expected = expected_norm(np.asarray(x, np.float64), AXES["batch"])
+  np.testing.assert_allclose(output, expected, rtol=0.01, atol=0.01)
 
 
 def test_none_returns_its_input_and_has_no_parameters():
@@ -109,7 +176,7 @@ def test_affine_has_its_first_batchs_statistics_for_good():
   first, later = activations(0), activations(1)
   norm = transformed("affine")
 
-  @parallel.one_device
+  @alone
   def run(first, later):
     params, stats = norm.init(None, first)
     return norm.apply(params, stats, None, later)[0]

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 from byol_jax.networks import mlp, norms, resnet
 from byol_jax.types import Variables
 
+# Axes of a batch of images.
+_ONE_VIEW = 4
 # Modules of the network that are not the encoder's.
 _HEADS = ("projector", "predictor", "classifier")
 
@@ -105,28 +107,38 @@ class Network(NamedTuple):
 
   Attributes:
     init: (key, images) to `Variables`.
-    apply: (variables, images, is_training) to `Outputs` and new stats; one call
-      per view, since a call is what a batch statistic is taken over.
+    apply: (variables, images, is_training) to `Outputs` and new stats. Images
+      are [batch, height, width, 3]. Training, they may be [views, batch, ...]:
+      batch statistics are then taken of each view, outputs have the leading
+      axis, and the stats are those after one call per view.
   """
 
   init: Callable[[chex.PRNGKey, chex.Array], Variables]
   apply: Callable[[Variables, chex.Array, bool], tuple[Outputs, chex.ArrayTree]]
 
 
-def make_network(spec: Spec, axis_name: str) -> Network:
+def make_network(
+  spec: Spec, axis_name: str, compute_dtype: str = "float32"
+) -> Network:
   """Builds the network that online and target share.
 
   Args:
     spec: shape of the network.
     axis_name: mapped axis over which batch statistics are averaged; both
       functions must run where it is bound.
+    compute_dtype: of the encoder's activations, "float32" or "bfloat16";
+      parameters, batch statistics, the representation and all that follows it
+      are float32 with either.
 
   Returns:
     A `Network` of images [batch, height, width, 3] in [0, 1].
   """
-  return _transform(
-    lambda images, is_training: _forward(spec, axis_name, images, is_training)
-  )
+
+  def forward(images, is_training):
+    encoded = _encode(spec, axis_name, images, is_training, compute_dtype)
+    return _heads(spec, axis_name, encoded, is_training)
+
+  return _transform(forward)
 
 
 def make_encoder(spec: EncoderSpec, axis_name: str) -> Network:
@@ -164,16 +176,29 @@ def _transform(function):
   forward = hk.transform_with_state(function)
 
   def init(key, images):
-    return Variables(*forward.init(key, images, True))
+    seen = jax.vmap(
+      lambda x: forward.init(key, x, True), axis_name=norms.VIEWS
+    )(images[None])
+    return Variables(*jax.tree.map(lambda x: x[0], seen))
 
   def apply(variables, images, is_training):
-    return forward.apply(*variables, None, images, is_training)
+    if not is_training:
+      return forward.apply(*variables, None, images, False)
+    if images.ndim == _ONE_VIEW:
+      outputs, stats = apply(variables, images[None], True)
+      return jax.tree.map(lambda x: x[0], outputs), stats
+    # One convolution for all views: fewer, larger pieces of work.
+    return jax.vmap(
+      lambda x: forward.apply(*variables, None, x, True),
+      out_axes=(0, None),
+      axis_name=norms.VIEWS,
+    )(images)
 
   return Network(init, apply)
 
 
-def _forward(spec, axis_name, images, is_training):
-  representation = _encode(spec, axis_name, images, is_training)
+def _heads(spec, axis_name, representation, is_training):
+  """All that follows the encoder."""
   with norms.standardized_weights(spec.weight_standardization):
     projection = _projector(spec, axis_name)(representation, is_training)
     prediction = projection
@@ -186,8 +211,8 @@ def _forward(spec, axis_name, images, is_training):
   return Outputs(representation, projection, prediction, logits)
 
 
-def _encode(spec, axis_name, images, is_training):
-  """The representation, [batch, channels]."""
+def _encode(spec, axis_name, images, is_training, compute_dtype="float32"):
+  """The representation, [batch, channels] float32."""
   chex.assert_shape(images, (None, None, None, 3))
   encoder = resnet.ResNet(
     resnet.ARCHITECTURES[spec.encoder],
@@ -197,7 +222,8 @@ def _encode(spec, axis_name, images, is_training):
     _norm_maker(spec.encoder_norm, spec, axis_name),
   )
   with norms.standardized_weights(spec.weight_standardization):
-    return encoder(standardize(images, spec), is_training)
+    images = standardize(images, spec).astype(compute_dtype)
+    return encoder(images, is_training)
 
 
 def _projector(spec, axis_name):

@@ -14,6 +14,8 @@ Norm = Callable[[chex.Array, bool], chex.Array]
 # Builds a norm from its module name and whether its scale starts at zero.
 MakeNorm = Callable[[str, bool], Norm]
 
+# The mapped axis of views that a network sees side by side.
+VIEWS = "views"
 # Added to the variance of the weights (arXiv 2010.10241).
 _WEIGHT_EPSILON = 1e-4
 
@@ -56,6 +58,54 @@ def maker(kind: str, settings: Settings) -> MakeNorm:
     return make(settings, jnp.zeros if zero_scale else jnp.ones, name)
 
   return make_norm
+
+
+class BatchNorm(hk.Module):
+  """Batch norm over all devices, of each view by itself.
+
+  Parameters, averages and their names are Haiku's. Activations may be of less
+  precision than float32: statistics, parameters and the arithmetic are float32.
+  The axis `VIEWS` must be bound while training; the averages take one view
+  after the other, as calls on each would.
+  """
+
+  def __init__(self, settings: Settings, start: Callable, name: str):
+    """Builds the layer.
+
+    Args:
+      settings: of which decay, epsilon and axis name are used.
+      start: from shape and dtype; the scale.
+      name: module name.
+    """
+    super().__init__(name=name)
+    self._settings = settings
+    self._start = start
+    self._mean = hk.ExponentialMovingAverage(settings.decay, name="mean_ema")
+    self._variance = hk.ExponentialMovingAverage(settings.decay, name="var_ema")
+
+  def __call__(self, x: chex.Array, is_training: bool) -> chex.Array:
+    """Maps [batch, ..., channels] to the same shape and type."""
+    shape = (1,) * (x.ndim - 1) + x.shape[-1:]
+    wide = x.astype(jnp.float32)
+    if is_training:
+      mean, variance = self._observe(wide)
+    else:
+      mean, variance = self._mean.average, self._variance.average
+    scale = hk.get_parameter("scale", shape, jnp.float32, self._start)
+    offset = hk.get_parameter("offset", shape, jnp.float32, jnp.zeros)
+    factor = scale * jax.lax.rsqrt(variance + self._settings.epsilon)
+    return ((wide - mean) * factor + offset).astype(x.dtype)
+
+  def _observe(self, x):
+    """Mean and variance of this view on all devices."""
+    axes = tuple(range(x.ndim - 1))
+    local = [jnp.mean(y, axes, keepdims=True) for y in (x, jnp.square(x))]
+    mean, square = jax.lax.pmean(local, self._settings.axis_name)
+    variance = square - jnp.square(mean)
+    for average, value in ((self._mean, mean), (self._variance, variance)):
+      for of_view in jax.lax.all_gather(value, VIEWS):
+        average(of_view)
+    return mean, variance
 
 
 class Affine(hk.Module):
@@ -130,18 +180,6 @@ def standardize_weight(weight: chex.Array) -> chex.Array:
   return (weight - mean) / jnp.sqrt(variance + _WEIGHT_EPSILON)
 
 
-def _batch(settings, start, name):
-  return hk.BatchNorm(
-    create_scale=True,
-    create_offset=True,
-    decay_rate=settings.decay,
-    eps=settings.epsilon,
-    scale_init=start,
-    cross_replica_axis=settings.axis_name,
-    name=name,
-  )
-
-
 def _layer(settings, start, name):
   norm = hk.LayerNorm(
     axis=slice(1, None),
@@ -168,7 +206,7 @@ def _none(settings, start, name):
 
 
 _KINDS = {
-  "batch": _batch,
+  "batch": BatchNorm,
   "layer": _layer,
   "group": _group,
   "affine": Affine,

@@ -127,7 +127,7 @@ class ResNet(hk.Module):
       x = layers.max_pool(x)
     for group in self._groups:
       x = group(x, is_training)
-    return jnp.mean(x, axis=(1, 2))
+    return jnp.mean(x, axis=(1, 2), dtype=jnp.float32)
 
 
 class _BlockGroup(hk.Module):
