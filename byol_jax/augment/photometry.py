@@ -44,7 +44,7 @@ def apply(
   chex.assert_shape(tuple(draw), (images.shape[0],))
   rows = jnp.transpose(images, (0, 1, 3, 2))
   rows = _jitter(rows, draw)
-  rows = jnp.where(_per_image(draw.grayscale), _grayscale(rows), rows)
+  rows = _grayscale(rows, _per_image(draw.grayscale))
   rows = _blur(rows, draw, radius)
   inverted = _per_image(draw.solarize) & (rows >= threshold)
   rows = jnp.where(inverted, 1.0 - rows, rows)
@@ -158,12 +158,16 @@ def _saturate_and_rotate(
   )
 
 
-def _grayscale(rows: chex.Array) -> chex.Array:
-  planes = (rows[:, :, channel : channel + 1] for channel in range(3))
+def _grayscale(rows: chex.Array, drawn: chex.Array) -> chex.Array:
+  """Drops the colours of some pictures."""
+  planes = [rows[:, :, channel : channel + 1] for channel in range(3)]
   luma = sum(
     weight * plane for weight, plane in zip(_LUMA, planes, strict=True)
   )
-  return jnp.broadcast_to(luma, rows.shape)
+  # Chosen plane by plane: of a luma broadcast to three channels and chosen then
+  # XLA makes a loop on CPUs that takes longer than all the rest.
+  chosen = [jnp.where(drawn, luma, plane) for plane in planes]
+  return jnp.concatenate(chosen, axis=2)
 
 
 def _blur(rows: chex.Array, draw: PhotometryDraw, radius: int) -> chex.Array:
