@@ -21,11 +21,12 @@ import tempfile
 # Read once by JAX.
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+os.environ["JAX_COMPILATION_CACHE_DIR"] = ""
 
 import numpy as np
 import pytest
 
-from byol_jax import inputs, pretrain
+from byol_jax import compiler, inputs, pretrain
 from tests import resuming, tiny
 
 _QUEUE = {
@@ -40,6 +41,10 @@ CHOICES = {
   "labels": {
     "yes": {},
     "no": {"data__labelled": False, "evaluation__probe_images": 0},
+  },
+  "precision": {
+    "float32": {},
+    "bfloat16": {"training__compute_dtype": "bfloat16"},
   },
   "micro-batches": {"1": {}, "2": {"training__micro_batches": 2}},
   "negatives": {"none": {}, "queue": _QUEUE},
@@ -111,6 +116,7 @@ def main():
   parser.add_argument("--results", type=pathlib.Path, required=True)
   parser.add_argument("--limit", type=int, default=None)
   flags = parser.parse_args()
+  compiler.prepare()  # The flags that the commands run under.
   lines = []
   if flags.results.exists():
     lines = [json.loads(x) for x in flags.results.read_text().splitlines()]
