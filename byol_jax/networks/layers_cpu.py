@@ -1,0 +1,108 @@
+"""Convolutions and max-pool as a CPU computes them faster.
+
+XLA's own take ten to two hundred times what they need (`benchmarks/cliffs.py`).
+"""
+
+from collections.abc import Iterator
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from byol_jax.networks import windows
+
+# Side of the largest map whose pixels are matrix products of their own: XLA's
+# convolution falls off where a window is larger than the map it slides over.
+_TINY_PX = 2
+
+
+def conv(x: chex.Array, weight: chex.Array, stride: int) -> chex.Array:
+  """As `layers.conv`."""
+  if weight.shape[0] == 1:
+    # XLA's gradient goes over the pixels that the stride leaves out, too.
+    return windows.conv(x[:, ::stride, ::stride], weight, 1)
+  if max(windows.count(size, stride) for size in x.shape[1:3]) <= _TINY_PX:
+    return _conv_by_pixel(x, weight, stride)
+  return windows.conv(x, weight, stride)
+
+
+@jax.custom_vjp
+def max_pool(x: chex.Array) -> chex.Array:
+  """As `layers.max_pool`: nine strided pictures, one for each offset."""
+  return _first_maximum(x)[0]
+
+
+def _conv_by_pixel(x, weight, stride):
+  """Each pixel of the output is a matrix product of what its window covers."""
+  kernel, _, _, channels = weight.shape
+  batch, height, width, _ = x.shape
+  pixels = [
+    x[:, rows, columns].reshape(batch, -1)
+    @ weight[row_taps, column_taps].reshape(-1, channels)
+    for rows, row_taps in _windows(height, kernel, stride)
+    for columns, column_taps in _windows(width, kernel, stride)
+  ]
+  shape = (windows.count(height, stride), windows.count(width, stride))
+  return jnp.stack(pixels, axis=1).reshape(batch, *shape, channels)
+
+
+def _windows(
+  size: int, kernel: int, stride: int
+) -> Iterator[tuple[slice, slice]]:
+  """Of each window: what it covers of an axis, and with which taps."""
+  before, _ = windows.padding(size, kernel, stride)
+  for window in range(windows.count(size, stride)):
+    start = window * stride - before
+    first, last = max(start, 0), min(start + kernel, size)
+    yield slice(first, last), slice(first - start, last - start)
+
+
+def _max_pool_forward(x):
+  largest, offset = _first_maximum(x)
+  # An empty array says how large the pictures were.
+  return largest, (offset, jnp.zeros((0, *x.shape[1:3])))
+
+
+def _max_pool_backward(kept, gradient):
+  offset, empty = kept
+  at = [jnp.where(offset == i, gradient, 0) for i in range(9)]
+  rows = [_interleave(*at[i : i + 3], axis=2) for i in (0, 3, 6)]
+  wide = _interleave(*rows, axis=1)
+  height, width = empty.shape[1:]
+  top, left = (windows.padding(size, 3, 2)[0] for size in (height, width))
+  return (wide[:, top : top + height, left : left + width],)
+
+
+max_pool.defvjp(_max_pool_forward, _max_pool_backward)
+
+
+def _first_maximum(x):
+  """Maxima of the windows, and the first place where each is, 0 to 8."""
+  rows, columns = (windows.padding(size, 3, 2) for size in x.shape[1:3])
+  height, width = (windows.count(size, 2) for size in x.shape[1:3])
+  padded = jnp.pad(x, ((0, 0), rows, columns, (0, 0)), constant_values=-jnp.inf)
+  largest, offset = None, None
+  for i in range(9):
+    top, left = divmod(i, 3)
+    value = padded[
+      :, top : top + 2 * height - 1 : 2, left : left + 2 * width - 1 : 2
+    ]
+    if largest is None:
+      largest, offset = value, jnp.zeros(value.shape, jnp.int8)
+    else:
+      offset = jnp.where(value > largest, jnp.int8(i), offset)
+      largest = jnp.maximum(largest, value)
+  return largest, offset
+
+
+def _interleave(first, second, third, axis):
+  """Adds what windows give their three places to the places themselves.
+
+  Windows are two places apart: the third place of one is the first of the next.
+  """
+  after = [(0, int(i == axis)) for i in range(first.ndim)]
+  before = [(int(i == axis), 0) for i in range(first.ndim)]
+  even = jnp.pad(first, after) + jnp.pad(third, before)
+  odd = jnp.pad(second, after)
+  shape = [n * 2 if i == axis else n for i, n in enumerate(even.shape)]
+  return jnp.stack([even, odd], axis + 1).reshape(shape)

@@ -1,0 +1,76 @@
+"""Convolutions as a TPU computes them faster (docs/performance.md)."""
+
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from byol_jax.networks import windows
+
+_RGB = 3
+
+
+def conv(x: chex.Array, weight: chex.Array, stride: int) -> chex.Array:
+  """As `layers.conv`."""
+  if weight.shape[0] == 1 and stride > 1:
+    return _conv_1x1(x, weight, stride)
+  if stride == 2 and x.shape[-1] == _RGB and _is_even(x):
+    return _conv_by_square(x, weight)
+  return windows.conv(x, weight, stride)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _conv_1x1(x, weight, stride):
+  """Strided, but that the gradient of `x` takes no products of zeros."""
+  return windows.conv(x, weight, stride)
+
+
+def _conv_1x1_forward(x, weight, stride):
+  return windows.conv(x, weight, stride), (x, weight)
+
+
+def _conv_1x1_backward(stride, kept, gradient):
+  x, weight = kept
+  _, pull = jax.vjp(lambda weight: windows.conv(x, weight, stride), weight)
+  seen, spread = jax.vjp(lambda x: x[:, ::stride, ::stride], x)
+  _, back = jax.vjp(lambda seen: windows.conv(seen, weight, 1), seen)
+  return *spread(*back(gradient)), *pull(gradient)
+
+
+_conv_1x1.defvjp(_conv_1x1_forward, _conv_1x1_backward)
+
+
+def _is_even(x: chex.Array) -> bool:
+  return x.shape[1] % 2 == 0 and x.shape[2] % 2 == 0
+
+
+def _conv_by_square(x, weight):
+  """Of squares of 2x2 pixels, with stride 1: three channels fill no lanes.
+
+  For a kernel of odd size and a picture of even size, where SAME has one more
+  pixel after the picture than before it, or as many.
+  """
+  batch, height, width, channels = x.shape
+  kernel, _, _, out = weight.shape
+  before, _ = windows.padding(height, kernel, 2)
+  # Taps begin and end with a square.
+  start = before % 2
+  taps = (kernel + start + 1) // 2
+  end = 2 * taps - kernel - start
+  weight = jnp.pad(weight, ((start, end), (start, end), (0, 0), (0, 0)))
+  weight = weight.reshape(taps, 2, taps, 2, channels, out)
+  weight = weight.transpose(0, 2, 1, 4, 3, 5)
+  # By way of rows, in which the views come.
+  rows = x.transpose(0, 1, 3, 2)
+  rows = jnp.stack([rows[..., 0::2], rows[..., 1::2]], axis=3)
+  rows = rows.reshape(batch, height // 2, 4 * channels, width // 2)
+  first = (before + start) // 2
+  around = (first, taps - 1 - first)
+  return jax.lax.conv_general_dilated(
+    rows.transpose(0, 1, 3, 2),
+    weight.reshape(taps, taps, 4 * channels, out),
+    (1, 1),
+    (around, around),
+    dimension_numbers=windows.LAYOUT,
+  )
