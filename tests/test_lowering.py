@@ -43,3 +43,15 @@ def test_the_step_is_lowered_for_all_devices_and_takes_over_the_state():
   assert donated > len(jax.tree.leaves(state)) / 2
   assert batch["pool_images"].shape == (2, 500, 32, 32, 3)
   assert batch["index"].shape == (2, tiny.BATCH_SIZE // 2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_convolutions_of_the_step_are_of_the_configs_precision(dtype):
+  config = tiny.config(training__compute_dtype=dtype, training__num_epochs=1.0)
+  sizes = lowering.Sizes(num_images=500, num_classes=5, stored_px=32)
+  lowered = lowering.lower(config, sizes, tuple(jax.devices()))
+  operations = lowered.as_text().splitlines()
+  convolutions = [x for x in operations if "stablehlo.convolution" in x]
+  wanted = {"float32": "xf32>", "bfloat16": "xbf16>"}[dtype]
+  assert len(convolutions) > 3
+  assert all(wanted in x for x in convolutions)
