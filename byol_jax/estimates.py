@@ -29,7 +29,8 @@ class Facts(NamedTuple):
     waiting: memory of the batches that are placed ahead.
     flops: operations.
     num_bytes: read and written.
-    roofline_secs: the compiler's time from operations and bytes.
+    roofline_secs: the compiler's time from operations and bytes; negative where
+      it cannot tell.
     cycles: the compiler's sum over the program's parts, without exchanges.
     collectives: exchanges by kind.
     compile_secs: taken here.
@@ -175,6 +176,8 @@ def table(titles: tuple[str, ...], columns: tuple[list[Row], ...]) -> str:
 def _ratio(one: Row | None, other: Row | None) -> str:
   if one is None or other is None or not one.value:
     return ""
+  if math.isnan(one.value + other.value):  # One of them is not known.
+    return ""
   return f"{other.value / one.value:.3f}"
 
 
@@ -187,6 +190,8 @@ def _exchanged(collectives: Mapping[str, hlo.Traffic]) -> list[Row]:
 
 def _times(how: str, secs: float, facts: Facts) -> list[Row]:
   """A step, the rate of all devices and the run, from one of the estimates."""
+  if secs < 0:  # XLA counts -1 for each part that it has no time for.
+    return [Row(f"step {how}", math.nan, "not known to the compiler")]
   rate = facts.batch_size / max(secs, 1e-12)
   hours = secs * facts.num_steps / _SECS_AN_HOUR
   return [

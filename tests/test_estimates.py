@@ -65,6 +65,18 @@ def test_rows_say_memory_rates_and_hours():
   assert found["run by the cycles"] == "0.01 hours"
 
 
+def test_a_roofline_that_the_compiler_does_not_know_is_no_time():
+  unknown = FACTS._replace(roofline_secs=-78.9)
+  columns = tuple(estimates.rows(facts, V3) for facts in (FACTS, unknown))
+  found = {row.name: row.text for row in columns[1]}
+  assert found["step by the roofline"] == "not known to the compiler"
+  assert "run by the roofline" not in found
+  assert found["step by the cycles"] == "50.00 ms"
+  lines = estimates.table(("a", "b"), columns).splitlines()
+  (line,) = (x for x in lines if x.startswith("step by the roofline"))
+  assert line.endswith("compiler")
+
+
 def test_two_configs_stand_beside_each_other():
   faster = FACTS._replace(cycles=23_500_000, collectives={})
   columns = tuple(estimates.rows(facts, V3) for facts in (FACTS, faster))
