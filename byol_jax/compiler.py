@@ -3,9 +3,12 @@
 Importing the package changes nothing: only commands call this.
 """
 
+import contextlib
 import os
 import pathlib
+import platform
 import tempfile
+import zlib
 
 import jax
 import jaxlib
@@ -18,6 +21,8 @@ _FLAGS = (
   "--xla_cpu_prefer_vector_width=512",
   "--xla_cpu_scheduler_type=CPU_SCHEDULER_TYPE_CONCURRENCY_OPTIMIZED",
 )
+# Where Linux says what instructions there are.
+_PROCESSORS = pathlib.Path("/proc/cpuinfo")
 # XLA aborts at a flag that it does not know: the releases that know them all,
 # tried one by one. A later one is added here once it was.
 _KNOWN_BY = frozenset({"0.10.2"})
@@ -59,17 +64,27 @@ def with_flags(given: str, version: str) -> str:
 def cache_folder() -> str:
   """Where compiled programs are kept for the next start; "" for nowhere.
 
-  A folder of the user's cache, or nowhere where it cannot be written.
+  A folder of the user's cache for processors like this one, since a home may be
+  shared with others, or nowhere where it cannot be written.
   """
   base = os.environ.get("XDG_CACHE_HOME", "")
   try:
     root = pathlib.Path(base) if base else pathlib.Path.home() / ".cache"
-    folder = root / "byol_jax" / "compiled"
+    folder = root / "byol_jax" / "compiled" / _machine()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
       return str(folder)
   except (OSError, RuntimeError):  # Of a full or foreign disk; of no home.
     return ""
+
+
+def _machine() -> str:
+  """A text that differs for processors with other instructions."""
+  known = platform.machine()
+  with contextlib.suppress(OSError):  # Not Linux.
+    lines = _PROCESSORS.read_text().splitlines()
+    known += next((x for x in lines if x.startswith(("flags", "Features"))), "")
+  return f"{zlib.crc32(known.encode()):08x}"
 
 
 def _name(flag: str) -> str:

@@ -58,8 +58,19 @@ def test_a_file_of_flags_stays_alone():
 def test_programs_are_kept_in_the_users_cache(monkeypatch, tmp_path):
   monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
   folder = compiler.cache_folder()
-  assert pathlib.Path(folder).parent.parent == tmp_path
+  assert tmp_path / "byol_jax" in pathlib.Path(folder).parents
   assert list(pathlib.Path(folder).iterdir()) == []
+
+
+def test_another_processors_programs_are_not_used(monkeypatch, tmp_path):
+  monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+  folders = set()
+  for flags in ("fpu avx2", "fpu avx2 avx512f"):
+    processors = tmp_path / "cpuinfo"
+    processors.write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(compiler, "_PROCESSORS", processors)
+    folders.add(compiler.cache_folder())
+  assert len(folders) == 2
 
 
 def test_nothing_is_kept_where_nothing_can_be_written(monkeypatch, tmp_path):
