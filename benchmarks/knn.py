@@ -15,7 +15,6 @@ with ours within 1e-5.
 import argparse
 import os
 import statistics
-import time
 from collections.abc import Callable, Mapping
 
 import jax.numpy as jnp
@@ -62,38 +61,24 @@ def _compare(bank: Features, test: Features, repeats: int) -> list[Mapping]:
     "ours": lambda: protocol.scores(bank, test, _CLASSES, _SETTINGS),
     **{name: _scikit(bank, test, name) for name in ("cosine", "euclidean")},
   }
-  times = _interleaved(works, repeats)
-  ours = statistics.median(wall for wall, _ in times["ours"])
+  found = timing.turns(works, repeats)
+  ours = statistics.median(found["ours"].walls)
   rows = []
-  for name, pairs in times.items():
-    walls, processors = zip(*pairs, strict=True)
-    median = statistics.median(walls)
+  for name, times in found.items():
+    median = statistics.median(times.walls)
+    spread = max(times.walls) - min(times.walls)
     rows.append(
       {
         "search": name if name == "ours" else f"scikit-learn {name}",
         "seconds": median,
-        "spread_percent": 100.0 * (max(walls) - min(walls)) / median,
-        "cpu_seconds": statistics.median(processors),
+        "spread_percent": 100.0 * spread / median,
+        "cpu_seconds": statistics.median(times.processors),
         "ratio": median / ours,
         "same": _same(bank, test, name),
+        **timing.singles(times),
       }
     )
   return rows
-
-
-def _interleaved(
-  works: Mapping[str, Callable], repeats: int
-) -> dict[str, list[tuple[float, float]]]:
-  """Wall and processor seconds of each call, taken in turns after a warm-up."""
-  times = {name: [] for name in works}
-  for turn in range(repeats + 1):
-    for name, work in works.items():
-      wall, processor = time.perf_counter(), time.process_time()
-      work()
-      pair = time.perf_counter() - wall, time.process_time() - processor
-      if turn:
-        times[name].append(pair)
-  return times
 
 
 def _scikit(bank: Features, test: Features, metric: str) -> Callable:

@@ -51,8 +51,8 @@ def _compare(arguments, cached: bool) -> list[dict]:
     "stacked": stacked,
     "five single": lambda: [single() for single in singles],
   }
-  walls = timing.interleaved(works, arguments.repeats)
-  fastest = statistics.median(walls["stacked"])
+  found = timing.turns(works, arguments.repeats)
+  fastest = statistics.median(found["stacked"].walls)
   return [
     {
       "input": "features" if cached else "pictures",
@@ -60,11 +60,12 @@ def _compare(arguments, cached: bool) -> list[dict]:
       "steps": arguments.num_steps,
       "batch": arguments.batch_size,
       "cores": os.cpu_count(),
-      "seconds": statistics.median(times),
-      "slowest_seconds": max(times),
-      "ratio": statistics.median(times) / fastest,
+      "seconds": statistics.median(times.walls),
+      "slowest_seconds": max(times.walls),
+      "ratio": statistics.median(times.walls) / fastest,
+      **timing.singles(times),
     }
-    for name, times in walls.items()
+    for name, times in found.items()
   ]
 
 

@@ -63,6 +63,7 @@ def main() -> None:
       "ratio": seconds["scikit-learn"] / seconds[name],
       "steps": int(np.sum(found[name][2])),
       **reached[name],
+      **timing.singles(timing.Times(walls[name], processors[name])),
     }
     for name in solvers
   ]
