@@ -1,8 +1,9 @@
 """Checkpoints of any state tuple, written by Orbax in the background.
 
-One folder per step: `state/` holds the arrays, `config/metadata` as JSON what
-made them and checksums. A step counts only once it is whole: what a killed
-process has begun is ignored, then removed.
+Host 0 alone writes; the others go on meanwhile. One folder per step: `state/`
+holds the arrays, `config/metadata` as JSON what made them and checksums. A step
+counts only once it is whole: what a killed process has begun is ignored, then
+removed.
 """
 
 import logging
@@ -25,8 +26,8 @@ CheckpointError, Found = storage.CheckpointError, step_folder.Found
 def open_manager(folder: str, keep: int) -> ocp.CheckpointManager:
   """Opens a folder of checkpoints, which is made if it is missing.
 
-  Every process of a run calls this, and `save`, `restore` and `close` too;
-  they have to see the same file system.
+  Every process of a run calls this, and `save`, `wait`, `restore_newest` and
+  `close` too; they have to see the same file system.
 
   Args:
     folder: path, relative to the working directory, absolute, or in a bucket
@@ -40,16 +41,9 @@ def open_manager(folder: str, keep: int) -> ocp.CheckpointManager:
     CheckpointError: the folder cannot be made or read.
   """
   origin.versions()  # Of the code as it is now, not at the first checkpoint.
-  # The error itself is raised to us; its traceback says no more.
-  logging.getLogger("absl").addFilter(storage.has_no_traceback)
-  # In the background, a folder that cannot be made would leave threads that
-  # wait for it, and the program could not end.
-  in_turn = ocp.AsyncOptions(create_directories_asynchronously=False)
-  options = ocp.CheckpointManagerOptions(
-    max_to_keep=keep, cleanup_tmp_directories=True, async_options=in_turn
-  )
+  storage.be_brief()
   with storage.explained(folder):
-    return storage.Manager(storage.absolute(folder), options=options)
+    return storage.Manager(storage.absolute(folder), keep, parallel.host())
 
 
 def save(
@@ -63,7 +57,7 @@ def save(
 
   Orbax passes over a step that is not after the newest, so none is written
   twice. An error of an earlier write is raised by the next call of `save`,
-  `wait` or `close`.
+  `wait` or `close`, on host 0.
 
   Args:
     manager: from `open_manager`.
@@ -76,12 +70,34 @@ def save(
   Raises:
     CheckpointError: this checkpoint or the one before could not be written.
   """
+  if parallel.host():
+    return
   described = manifest.make(tree, config_json, origin.versions(), pending)
   items = ocp.args.Composite(
     state=ocp.args.StandardSave(tree), config=ocp.args.JsonSave(described)
   )
   with storage.explained(manager.directory):
     manager.save(step, args=items)
+
+
+def wait(manager: ocp.CheckpointManager) -> None:
+  """Waits until what was saved is whole; every host must call this.
+
+  Args:
+    manager: from `open_manager`.
+
+  Raises:
+    CheckpointError: it could not be written.
+  """
+  error = None
+  try:
+    manager.wait_until_finished()
+  except CheckpointError as caught:
+    error = caught
+  if parallel.everywhere(error is not None).any():
+    raise error or CheckpointError(
+      f"Host 0 could not write a checkpoint in {manager.directory}."
+    )
 
 
 def restore_newest(

@@ -144,6 +144,8 @@ def _end_step(
     tools.losses.settle()
     tools.recorder.flush()
     _save(job, tools.manager, stepped, pending)
+  if stop or step == plan.num_steps:
+    checkpoint.wait(tools.manager)  # No host says that all is well before.
   if step % _COMPARE_EVERY == 0 and parallel.num_devices() > 1:
     replicas.check(state, step)
   if stop:

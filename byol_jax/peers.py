@@ -27,6 +27,8 @@ _FOLDER = "byol_jax/hosts"
 _ALIVE, _ENDED, _FAILED = "alive", "ended", "failed"
 # Host 0 is whom the others ask: it leaves last, after a beat of theirs.
 _GRACE_SECS = _BEAT_SECS + 2.0
+# What made this one fail may be on its way to host 0, which says it better.
+_LAST_WORDS_SECS = 1.0
 # What JAX says when a host is gone.
 _LOST = ("Gloo", "UNAVAILABLE", "DEADLINE_EXCEEDED", "Connection")
 # Exit codes of what all hosts do together.
@@ -139,6 +141,8 @@ class Watching:
 
   def _leave(self, code: int) -> None:
     """Ends this process, but not as usual: that waits for the other hosts."""
+    if parallel.host():
+      time.sleep(_LAST_WORDS_SECS)
     with contextlib.suppress(jax.errors.JaxRuntimeError):  # Host 0 is gone.
       _say(_FAILED)
     if parallel.host() == 0:

@@ -4,6 +4,7 @@ import os
 import shutil
 import threading
 import time
+import types as types_lib
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +13,7 @@ import orbax.checkpoint as ocp
 import pytest
 from jax.experimental import multihost_utils
 
-from byol_jax import checkpoint, types
+from byol_jax import checkpoint, storage, types
 
 
 class State(NamedTuple):
@@ -195,8 +196,6 @@ def _fails_in_background(manager, monkeypatch):
   checkpoint.save(manager, 2, _state(2), CONFIG)
 
 
-# TensorStore goes on for a moment after Orbax has given up.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", ["save", "wait", "close"])
 def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch, name):
   _save_steps(tmp_path, [1])
@@ -218,7 +217,6 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch, name):
   assert _restore(tmp_path).step == 1
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_folder_that_cannot_be_made_leaves_no_threads(tmp_path, monkeypatch):
   manager = checkpoint.open_manager(str(tmp_path), keep=10)
   before = threading.active_count()
@@ -249,3 +247,22 @@ def test_saving_never_asks_jax_whether_to_stop(open_manager, monkeypatch):
   checkpoint.save(manager, 7, _state(7), CONFIG)
   manager.wait_until_finished()
   assert manager.latest_step() == 7
+
+
+def _unraisable(error):
+  """As Python hands it over, which has no way to make one."""
+  return types_lib.SimpleNamespace(exc_value=error)
+
+
+@pytest.mark.parametrize(
+  ("error", "is_said"),
+  [
+    (RuntimeError("Event loop is closed"), False),
+    (RuntimeError("Event loop is closed again"), True),
+    (OSError("Event loop is closed"), True),
+  ],
+)
+def test_only_late_calls_of_a_closed_loop_are_left_out(error, is_said):
+  said = []
+  storage._unless_late(said.append, _unraisable(error))
+  assert bool(said) == is_said
