@@ -43,7 +43,8 @@ def initialize(
     process_id: this process, from 0.
 
   Raises:
-    ValueError: some of the three are given but not all.
+    ValueError: some of the three are given but not all, or a cluster says no
+      number of processes.
   """
   explicit = (coordinator_address, num_processes, process_id)
   given = [value is not None for value in explicit]
@@ -229,4 +230,11 @@ def _in_cluster() -> bool:
 
 
 def _count(name: str) -> int:
-  return int(os.environ.get(name, "1"))
+  """A number of processes in the environment; 1 where it says nothing."""
+  text = os.environ.get(name, "") or "1"
+  if not text.isdecimal():
+    raise ValueError(
+      f"{name}={text} in the environment is no number of processes: correct it,"
+      " or unset it for a run of one process."
+    )
+  return int(text)

@@ -144,6 +144,11 @@ def _explained(path: str) -> Iterator[None]:
   """Says which folder it was that the operating system refused."""
   try:
     yield
+  except (FileExistsError, NotADirectoryError) as error:
+    raise WorkdirError(
+      f"{path} cannot be made: there is a file, or a part of its path is one;"
+      " choose another --workdir."
+    ) from error
   except OSError as error:
     reason = error.strerror or str(error)
     raise WorkdirError(f"{path} cannot be written to: {reason}.") from error

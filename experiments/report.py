@@ -10,9 +10,9 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
-from byol_jax import intact
+from byol_jax import exits, intact
 from experiments import (
   catalogue,
   curves,
@@ -57,6 +57,13 @@ class Section(NamedTuple):
   lines: list[results.Line]
 
 
+class _Parser(argparse.ArgumentParser):
+  """Says what is wrong without repeating how it is used."""
+
+  def error(self, message: str) -> NoReturn:
+    exits.refuse(message)
+
+
 def main(argv: Sequence[str]) -> None:
   """Writes the page.
 
@@ -66,7 +73,7 @@ def main(argv: Sequence[str]) -> None:
   Raises:
     SystemExit: a flag is wrong, or nothing has run.
   """
-  parser = argparse.ArgumentParser(prog="python -m experiments.report")
+  parser = _Parser(prog="python -m experiments.report", allow_abbrev=False)
   parser.add_argument("--output", default="report.html")
   parser.add_argument(
     "--results", default=os.path.join("experiments", "results")

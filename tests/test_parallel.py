@@ -79,5 +79,13 @@ def test_initialize_wants_all_three_or_none(arguments):
     parallel.initialize(*arguments)
 
 
+@pytest.mark.parametrize("text", ["two", "4(x2)", "-2", "1.5"])
+def test_a_cluster_that_says_no_number_is_named(monkeypatch, text):
+  monkeypatch.setenv("SLURM_STEP_NODELIST", "node")
+  monkeypatch.setenv("SLURM_NTASKS", text)
+  with pytest.raises(ValueError, match=r"^SLURM_NTASKS=.* in the environment"):
+    parallel.initialize()
+
+
 def test_everywhere_says_what_this_host_says():
   np.testing.assert_array_equal(parallel.everywhere(7), [7])

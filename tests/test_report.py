@@ -227,7 +227,8 @@ def test_the_catalogue_is_complete():
 def test_a_report_of_nothing_is_refused(tmp_path, capsys):
   with pytest.raises(SystemExit):
     report.main([f"--results={tmp_path}"])
-  assert "has no results" in capsys.readouterr().err
+  message = f"byol_jax: --results={tmp_path} has no results.\n"
+  assert capsys.readouterr().err == message
 
 
 def test_a_report_that_cannot_be_written_is_refused(
