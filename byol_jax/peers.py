@@ -29,6 +29,8 @@ _ALIVE, _ENDED, _FAILED = "alive", "ended", "failed"
 _GRACE_SECS = _BEAT_SECS + 2.0
 # What made this one fail may be on its way to host 0, which says it better.
 _LAST_WORDS_SECS = 1.0
+# What XLA says where memory ends: on accelerators, and on a CPU.
+_TOO_MUCH = ("RESOURCE_EXHAUSTED", "Out of memory")
 # What JAX says when a host is gone.
 _LOST = ("Gloo", "UNAVAILABLE", "DEADLINE_EXCEEDED", "Connection")
 # Exit codes of what all hosts do together.
@@ -194,7 +196,7 @@ def explained(error: str) -> str:
     The sentence; nothing where the error may be this program's own.
   """
   first = error.partition("\n")[0]
-  if "RESOURCE_EXHAUSTED" in first:
+  if any(x in first for x in _TOO_MUCH):
     return (
       f"The devices have too little memory ({first}): lower"
       " training.batch_size or evaluation.batch_size, or raise"

@@ -86,3 +86,16 @@ def test_trouble_ends_the_process_with_a_sentence(monkeypatch, capfd):
   assert set(ended) == {exits.FAILED}
   line = "byol_jax: Host 1 has failed; begin again.\n"
   assert capfd.readouterr().err.startswith(line)
+
+
+@pytest.mark.parametrize(
+  "text",
+  [
+    "RESOURCE_EXHAUSTED: Ran out of memory on HBM, 40G of 15G.",
+    "INTERNAL: Error dispatching computation: Out of memory allocating 9 bytes.",
+  ],
+)
+def test_too_little_memory_is_a_sentence(text):
+  said = peers.explained(f"{text}\nAllocations")
+  assert said.startswith(f"The devices have too little memory ({text}): lower ")
+  assert "Allocations" not in said
