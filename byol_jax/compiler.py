@@ -12,6 +12,7 @@ import zlib
 
 import jax
 import jaxlib
+from jaxlib import xla_client
 
 # For CPUs, and without a meaning elsewhere. Convolutions go through Eigen,
 # whose gradients run on all cores, vectors are as wide as the machine's, and
@@ -35,12 +36,25 @@ def prepare() -> None:
   JAX_COMPILATION_CACHE_DIR win; JAX_ENABLE_COMPILATION_CACHE=0 switches the
   cache off.
   """
-  given = os.environ.get("XLA_FLAGS", "")
-  os.environ["XLA_FLAGS"] = with_flags(given, jaxlib.__version__)
+  _set_flags(os.environ.get("XLA_FLAGS"))
   if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     folder = cache_folder()
     if folder:
       jax.config.update("jax_compilation_cache_dir", folder)
+
+
+def _set_flags(given: str | None) -> None:
+  """Has this XLA read its flags now, and no other.
+
+  TensorFlow and plug-ins bring an XLA each, which may not know ours and would
+  abort.
+  """
+  os.environ["XLA_FLAGS"] = with_flags(given or "", jaxlib.__version__)
+  xla_client.CompileOptions()  # Whose defaults are the flags: read once.
+  if given is None:
+    del os.environ["XLA_FLAGS"]
+  else:
+    os.environ["XLA_FLAGS"] = given
 
 
 def with_flags(given: str, version: str) -> str:
@@ -53,12 +67,14 @@ def with_flags(given: str, version: str) -> str:
   Returns:
     The user's, and of ours those that the user does not set and XLA knows.
   """
-  is_file = given and not given.startswith("-")  # XLA reads the flags there.
+  is_file = given.strip() and not given.strip().startswith(
+    "-"
+  )  # XLA reads the flags there.
   if version not in _KNOWN_BY or is_file:
     return given
   names = {_name(flag) for flag in given.split()}
   ours = [flag for flag in _FLAGS if _name(flag) not in names]
-  return " ".join([*given.split(), *ours])
+  return " ".join([given, *ours]).strip()
 
 
 def cache_folder() -> str:

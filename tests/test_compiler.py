@@ -32,11 +32,26 @@ def prepared(program="", **environment):
   return done.stdout.strip()
 
 
-def test_this_xla_starts_with_the_flags(tmp_path):
+def defaults(folder, flags=None):
+  """What this XLA takes for its flags after `prepare`, and the variable."""
+  program = (
+    "import os; from jaxlib import xla_client;"
+    "options = xla_client.CompileOptions().SerializeAsString();"
+    "print(options.hex(), os.environ.get('XLA_FLAGS'))"
+  )
+  environment = {} if flags is None else {"XLA_FLAGS": flags}
+  return prepared(program, XDG_CACHE_HOME=str(folder), **environment).split()
+
+
+def test_this_xla_has_the_flags_and_no_other_sees_them(tmp_path):
   assert OURS
-  program = "import jax, os; jax.devices(); print(os.environ['XLA_FLAGS'])"
-  printed = prepared(program, XDG_CACHE_HOME=str(tmp_path))
-  assert printed.split() == OURS
+  options, variable = defaults(tmp_path)
+  assert variable == "None"
+  same, variable = defaults(tmp_path, OURS[1])
+  assert (same, variable) == (options, OURS[1])
+  name = OURS[1].partition("=")[0]
+  other, variable = defaults(tmp_path, f"{name}=128")
+  assert (other != options, variable) == (True, f"{name}=128")
 
 
 @pytest.mark.parametrize("version", ["0.10.1", "0.11.0", "1.0"])

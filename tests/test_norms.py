@@ -145,6 +145,23 @@ def test_averages_take_one_view_after_the_other(side_by_side):
   assert np.all(np.abs(means - views[1].mean((0, 1, 2))) > 1e-3)
 
 
+def test_a_norm_of_bfloat16_is_float32_inside(kind):
+  x = jnp.asarray(activations() + 3.0, jnp.bfloat16)
+  norm = transformed(kind)
+
+  def run(x):
+    variables = norm.init(None, x)
+    return variables, norm.apply(*variables, None, x)[0]
+
+  variables, rough = alone(run)(x)
+  exact_variables, exact = alone(run)(x.astype(jnp.float32))
+  chex.assert_trees_all_equal_dtypes(variables, exact_variables)
+  chex.assert_trees_all_close(variables, exact_variables, rtol=1e-5)
+  assert rough.dtype == jnp.bfloat16
+  assert np.std(exact) > 0.5
+  np.testing.assert_array_equal(rough, exact.astype(jnp.bfloat16))
+
+
 def test_batch_norm_of_bfloat16_has_float32_statistics():
   x = jnp.asarray(activations() + 100.0, jnp.bfloat16)
   norm = transformed("batch")

@@ -64,3 +64,15 @@ def test_parameters_are_drawn_the_same_in_bfloat16(views, variables):
   params = jax.jit(init)(views[0]).params
   chex.assert_trees_all_close(params, variables.params, atol=1e-6)
   chex.assert_trees_all_equal_dtypes(params, variables.params)
+
+
+def test_evaluations_are_float32(views, variables):
+  def evaluate(dtype):
+    run = parallel.one_device(
+      lambda x: built(dtype).apply(variables, x, False)[0]
+    )
+    return jax.jit(run)(views[0])
+
+  exact = evaluate("float32")
+  assert np.std(exact.representation) > 0.01
+  chex.assert_trees_all_equal(evaluate("bfloat16"), exact)

@@ -18,9 +18,6 @@ _TINY_PX = 2
 
 def conv(x: chex.Array, weight: chex.Array, stride: int) -> chex.Array:
   """As `layers.conv`."""
-  if weight.shape[0] == 1:
-    # XLA's gradient goes over the pixels that the stride leaves out, too.
-    return windows.conv(x[:, ::stride, ::stride], weight, 1)
   if max(windows.count(size, stride) for size in x.shape[1:3]) <= _TINY_PX:
     return _conv_by_pixel(x, weight, stride)
   return windows.conv(x, weight, stride)

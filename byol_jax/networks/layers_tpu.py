@@ -1,7 +1,5 @@
 """Convolutions as a TPU computes them faster (docs/performance.md)."""
 
-import functools
-
 import chex
 import jax
 import jax.numpy as jnp
@@ -13,32 +11,9 @@ _RGB = 3
 
 def conv(x: chex.Array, weight: chex.Array, stride: int) -> chex.Array:
   """As `layers.conv`."""
-  if weight.shape[0] == 1 and stride > 1:
-    return _conv_1x1(x, weight, stride)
   if stride == 2 and x.shape[-1] == _RGB and _is_even(x):
     return _conv_by_square(x, weight)
   return windows.conv(x, weight, stride)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _conv_1x1(x, weight, stride):
-  """Strided, but that the gradient of `x` takes no products of zeros."""
-  return windows.conv(x, weight, stride)
-
-
-def _conv_1x1_forward(x, weight, stride):
-  return windows.conv(x, weight, stride), (x, weight)
-
-
-def _conv_1x1_backward(stride, kept, gradient):
-  x, weight = kept
-  _, pull = jax.vjp(lambda weight: windows.conv(x, weight, stride), weight)
-  seen, spread = jax.vjp(lambda x: x[:, ::stride, ::stride], x)
-  _, back = jax.vjp(lambda seen: windows.conv(seen, weight, 1), seen)
-  return *spread(*back(gradient)), *pull(gradient)
-
-
-_conv_1x1.defvjp(_conv_1x1_forward, _conv_1x1_backward)
 
 
 def _is_even(x: chex.Array) -> bool:

@@ -126,16 +126,17 @@ def make_network(
     spec: shape of the network.
     axis_name: mapped axis over which batch statistics are averaged; both
       functions must run where it is bound.
-    compute_dtype: of the encoder's activations, "float32" or "bfloat16";
-      parameters, batch statistics, the representation and all that follows it
-      are float32 with either.
+    compute_dtype: of the encoder's activations in training, "float32" or
+      "bfloat16"; parameters, batch statistics, the representation and all that
+      follows it are float32 with either.
 
   Returns:
     A `Network` of images [batch, height, width, 3] in [0, 1].
   """
 
   def forward(images, is_training):
-    encoded = _encode(spec, axis_name, images, is_training, compute_dtype)
+    dtype = compute_dtype if is_training else "float32"
+    encoded = _encode(spec, axis_name, images, is_training, dtype)
     return _heads(spec, axis_name, encoded, is_training)
 
   return _transform(forward)

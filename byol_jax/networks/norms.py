@@ -39,6 +39,9 @@ class Settings(NamedTuple):
 def maker(kind: str, settings: Settings) -> MakeNorm:
   """Chooses the norm.
 
+  Activations may be of less precision than float32: statistics, parameters and
+  arithmetic are float32, and the result is of the activations' type.
+
   Except "none", which has no parameters, each kind has a scale and an offset
   per channel. Their modules keep the names that batch norms have in the
   released code, whatever the kind.
@@ -55,7 +58,10 @@ def maker(kind: str, settings: Settings) -> MakeNorm:
   make = _KINDS[kind]
 
   def make_norm(name, zero_scale):
-    return make(settings, jnp.zeros if zero_scale else jnp.ones, name)
+    norm = make(settings, jnp.zeros if zero_scale else jnp.ones, name)
+    return lambda x, is_training: norm(
+      x.astype(jnp.float32), is_training
+    ).astype(x.dtype)
 
   return make_norm
 
@@ -63,10 +69,9 @@ def maker(kind: str, settings: Settings) -> MakeNorm:
 class BatchNorm(hk.Module):
   """Batch norm over all devices, of each view by itself.
 
-  Parameters, averages and their names are Haiku's. Activations may be of less
-  precision than float32: statistics, parameters and the arithmetic are float32.
-  The axis `VIEWS` must be bound while training; the averages take one view
-  after the other, as calls on each would.
+  Parameters, averages and their names are Haiku's. The axis `VIEWS` must be
+  bound while training; the averages take one view after the other, as calls on
+  each would.
   """
 
   def __init__(self, settings: Settings, start: Callable, name: str):
@@ -84,17 +89,16 @@ class BatchNorm(hk.Module):
     self._variance = hk.ExponentialMovingAverage(settings.decay, name="var_ema")
 
   def __call__(self, x: chex.Array, is_training: bool) -> chex.Array:
-    """Maps [batch, ..., channels] to the same shape and type."""
+    """Maps [batch, ..., channels] to the same shape."""
     shape = (1,) * (x.ndim - 1) + x.shape[-1:]
-    wide = x.astype(jnp.float32)
     if is_training:
-      mean, variance = self._observe(wide)
+      mean, variance = self._observe(x)
     else:
       mean, variance = self._mean.average, self._variance.average
-    scale = hk.get_parameter("scale", shape, jnp.float32, self._start)
-    offset = hk.get_parameter("offset", shape, jnp.float32, jnp.zeros)
+    scale = hk.get_parameter("scale", shape, x.dtype, self._start)
+    offset = hk.get_parameter("offset", shape, x.dtype, jnp.zeros)
     factor = scale * jax.lax.rsqrt(variance + self._settings.epsilon)
-    return ((wide - mean) * factor + offset).astype(x.dtype)
+    return (x - mean) * factor + offset
 
   def _observe(self, x):
     """Mean and variance of this view on all devices."""
