@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from byol_jax import parallel
+from byol_jax import parallel, platforms
 from byol_jax.networks import network
 from byol_jax.types import Variables
 from tests import tiny_network
@@ -35,8 +35,10 @@ def apply(variables, images, dtype="float32"):
   return jax.jit(run)(images)
 
 
-def test_both_views_at_once_are_one_after_the_other(views, variables):
-  outputs, after = apply(variables, views)
+@pytest.mark.parametrize("platform", ["cpu", "gpu"])
+def test_both_views_at_once_are_one_after_the_other(views, variables, platform):
+  with platforms.lowering_for(platform):
+    outputs, after = apply(variables, views)
   stats = variables.stats
   for view, images in enumerate(views):
     alone, stats = apply(Variables(variables.params, stats), images)

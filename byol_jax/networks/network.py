@@ -8,6 +8,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from byol_jax import platforms
 from byol_jax.networks import mlp, norms, resnet
 from byol_jax.types import Variables
 
@@ -188,6 +189,8 @@ def _transform(function):
     if images.ndim == _ONE_VIEW:
       outputs, stats = apply(variables, images[None], True)
       return jax.tree.map(lambda x: x[0], outputs), stats
+    if len(images) > 1 and platforms.name() == "cpu":
+      return _one_after_the_other(apply, variables, images)
     # One convolution for all views: fewer, larger pieces of work.
     return jax.vmap(
       lambda x: forward.apply(*variables, None, x, True),
@@ -196,6 +199,15 @@ def _transform(function):
     )(images)
 
   return Network(init, apply)
+
+
+def _one_after_the_other(apply, variables, images):
+  """As all views at once, in pieces that fit a CPU's caches better."""
+  outputs, stats = [], variables.stats
+  for view in images:
+    seen, stats = apply(Variables(variables.params, stats), view, True)
+    outputs.append(seen)
+  return jax.tree.map(lambda *x: jnp.stack(x), *outputs), stats
 
 
 def _heads(spec, axis_name, representation, is_training):
