@@ -4,13 +4,14 @@ python -m benchmarks.augment --out=old.json
 python -m benchmarks.augment --out=new.json
 python -m benchmarks.compare old.json new.json
 
-Reads what any benchmark writes with --out. A row is found again by what was not
-measured in it. Each kind of single measurements, `repeats` on the clock and
-`cpu_repeats` of the processor, is compared by medians, and the noise is how far
-the middle half of the calls lies apart, over the median, of both runs added;
-less than `--at_least` per cent is never called a change. The exit code is 1
-when something is slower. Two runs on different machines or versions are
-compared all the same, and a line says so.
+Reads what a benchmark writes with --out: rows with single measurements, which
+`cliffs` and the topologies of `growth` do not have. Both runs need the same
+arguments. A row is found again by what was not measured in it. Each kind of
+single measurements, `repeats` on the clock and `cpu_repeats` of the processor,
+is compared by medians, and the noise is how far the middle half of the calls
+lies apart, over the median, of both runs added; less than `--at_least` per cent
+is never called a change. The exit code is 1 when something is slower. Two runs
+on different machines or versions are compared all the same, and a line says so.
 """
 
 import argparse

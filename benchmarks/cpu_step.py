@@ -26,6 +26,7 @@ from byol_jax import compiler, inputs, parallel, pretrain
 from configs import cifar10
 
 _PX = 32
+_STEMS = ("cifar", "imagenet")
 
 
 class _Contender(NamedTuple):
@@ -46,7 +47,9 @@ def main() -> None:
   """Times both and prints a table."""
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument("--batch_sizes", type=int, nargs="+", default=[32])
-  parser.add_argument("--stems", nargs="+", default=["cifar", "imagenet"])
+  parser.add_argument(
+    "--stems", nargs="+", choices=_STEMS, default=list(_STEMS)
+  )
   parser.add_argument("--threads", type=int, default=os.cpu_count())
   parser.add_argument("--repeats", type=int, default=7)
   parser.add_argument(
@@ -56,6 +59,7 @@ def main() -> None:
   arguments = parser.parse_args()
   if importlib.util.find_spec("torch") is None:
     raise SystemExit("PyTorch is what this compares with: pip install torch.")
+  jax.config.update("jax_platforms", "cpu")  # Also beside a GPU.
   cores = sorted(os.sched_getaffinity(0))[: arguments.threads]
   os.sched_setaffinity(0, cores)  # XLA has as many threads as it has cores.
   if not arguments.plain:
@@ -79,7 +83,9 @@ def _compare(
   views = generator.uniform(size=(2, *shape)).astype(np.float32)
   ours, seconds = _ours(stem, views)
   theirs = _theirs(stem, views, threads)
-  walls, processors = _in_turns((ours.run, theirs.run), repeats)
+  times = timing.turns({"ours": ours.run, "theirs": theirs.run}, repeats)
+  walls = [statistics.median(x.walls) for x in times.values()]
+  processors = [statistics.median(x.processors) for x in times.values()]
   return {
     "stem": stem,
     "batch": batch_size,
@@ -93,22 +99,8 @@ def _compare(
     "GFLOP, PyTorch": theirs.gflop,
     "parameters": ours.num_params,
     "parameters, PyTorch": theirs.num_params,
+    **timing.singles(times["ours"]),
   }
-
-
-def _in_turns(
-  runs: tuple[Callable[[], None], ...], repeats: int
-) -> tuple[list[float], list[float]]:
-  """Median wall and processor seconds of each."""
-  walls, processors = [[] for _ in runs], [[] for _ in runs]
-  for turn in range(repeats + 1):
-    for i, run in enumerate(runs):
-      wall, processor = time.perf_counter(), time.process_time()
-      run()
-      if turn:  # The first warms up.
-        walls[i].append(time.perf_counter() - wall)
-        processors[i].append(time.process_time() - processor)
-  return [*map(statistics.median, walls)], [*map(statistics.median, processors)]
 
 
 def _ours(stem: str, views: np.ndarray) -> tuple[_Contender, float]:

@@ -53,8 +53,9 @@ SETTINGS = {
 _MORTAL = """
 import importlib, os, signal, sys
 from absl import app
-from byol_jax import main
+from byol_jax import compiler, main
 
+compiler.prepare()  # As the command does.
 place, name, left = sys.argv.pop(1).split(":")
 left = int(left)
 module, _, owner = place.partition("/")
