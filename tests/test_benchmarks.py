@@ -187,9 +187,9 @@ def test_one_sentence_says_that_there_is_no_pytorch(monkeypatch, capsys):
   assert capsys.readouterr().out == said
 
 
-def test_the_gpu_script_needs_no_tensorflow():
-  program = "import sys; sys.modules['tensorflow'] = None"
-  program += "; from benchmarks import gpu_step; print(gpu_step.__name__)"
+def printed_without_tensorflow(program):
+  """What a process prints in which importing TensorFlow fails."""
+  program = f"import sys; sys.modules['tensorflow'] = None\n{program}"
   done = subprocess.run(
     [sys.executable, "-c", program],
     cwd=ROOT,
@@ -197,7 +197,12 @@ def test_the_gpu_script_needs_no_tensorflow():
     text=True,
     check=True,
   )
-  assert done.stdout == "benchmarks.gpu_step\n"
+  return done.stdout
+
+
+def test_the_gpu_script_needs_no_tensorflow():
+  program = "from benchmarks import gpu_step; print(gpu_step.__name__)"
+  assert printed_without_tensorflow(program) == "benchmarks.gpu_step\n"
 
 
 @pytest.mark.slow
@@ -208,21 +213,13 @@ def test_the_gpu_script_runs_without_tensorflow_and_says_that_it_is_a_cpu(
   arguments = "--encoder=one_conv --stem=cifar --image_px=8 --batch_size=4"
   arguments += " --hidden=8 --num_steps=1 --repeats=1 --without_torch"
   program = f"""
-import sys
-sys.modules["tensorflow"] = None
 from benchmarks import gpu_step
 sys.argv = {["gpu_step", *arguments.split(), f"--out={out}"]}
 sys.argv += ["--profile={tmp_path / "trace"}"]
 gpu_step.main()
 """
-  done = subprocess.run(
-    [sys.executable, "-c", program],
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
-    check=True,
-  )
-  assert "no number below is a GPU's" in done.stdout.splitlines()[0]
+  printed = printed_without_tensorflow(program)
+  assert "no number below is a GPU's" in printed.splitlines()[0]
   rows = json.loads(out.read_text())["rows"]
   assert [x["step"] for x in rows] == ["ours, augmenting", "ours, views given"]
   assert all(x["images/s"] > 0 and x["GB a step"] > 0 for x in rows)
@@ -230,7 +227,7 @@ gpu_step.main()
   found = kernels.top(kernels.find(str(tmp_path / "trace")))
   assert len(found) == 10
   assert found[0].millisecs > 0.0
-  assert f"`{found[0].name}`" in done.stdout
+  assert f"`{found[0].name}`" in printed
 
 
 def test_growth_is_the_exponent():
