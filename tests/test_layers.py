@@ -16,6 +16,8 @@ MODULES = sorted(
 CONFIGS = sorted((ROOT / "configs").rglob("*.py"))
 
 LAYERS = {
+  "convert": 8,
+  "interop": 7,
   "preview": 8,
   "preflight": 8,
   "lowering": 7,
