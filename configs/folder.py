@@ -7,15 +7,18 @@ Labels are not needed. With `--config.data.labelled=True` each sub-folder is a
 class, and with `--config.data.test_path=...` too the run is evaluated. The
 recipe is that of `imagenette.py` in 300 epochs, with the target decay of the
 paper's runs of that length. Time and score: they depend on the pictures.
+
+The preset `folder.py:cpu` is a small network on views of 64 pixels, for some
+thousands of pictures and two cores.
 """
 
 import ml_collections
 
 
 def get_config(preset: str = "") -> ml_collections.ConfigDict:
-  """Returns the settings; there are no presets."""
-  if preset:
-    raise ValueError(f"configs/folder.py has no presets, so not {preset!r}.")
+  """Returns the settings, or smaller ones for a CPU."""
+  if preset not in ("", "cpu"):
+    raise ValueError(f"configs/folder.py has the preset cpu, not {preset!r}.")
   config = ml_collections.ConfigDict()
   config.seed = 0
   config.init_from = ""  # A workdir whose weights to begin with.
@@ -110,7 +113,21 @@ def get_config(preset: str = "") -> ml_collections.ConfigDict:
   config.checkpoint = ml_collections.ConfigDict()
   config.checkpoint.every_epochs = 5.0  # 0: only at the end.
   config.checkpoint.keep = 3
+  if preset == "cpu":
+    _shrink(config)
   return config.lock()
+
+
+def _shrink(config: ml_collections.ConfigDict) -> None:
+  """A small network on small views, for two cores."""
+  config.data.image_px = 64
+  config.network.encoder = "resnet8"
+  config.network.width_multiplier = 2
+  config.network.projector_hidden = (512,)
+  config.network.predictor_hidden = (512,)
+  config.network.projection_dim = 128
+  # Small batches: thousands of pictures make few steps an epoch.
+  config.training.batch_size = 64
 
 
 def _view(blur: float, solarize: float) -> ml_collections.ConfigDict:
