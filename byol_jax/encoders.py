@@ -88,7 +88,15 @@ def load_encoder(path: str) -> Callable[[chex.Array], chex.Array]:
     CheckpointError: as `open_encoder`.
     ValueError: by `features`, the pictures have another shape or type.
   """
-  encoder = open_encoder(path)
+  return as_function(open_encoder(path))
+
+
+def as_function(encoder: Encoder) -> Callable[[chex.Array], chex.Array]:
+  """An encoder as the function that `load_encoder` describes.
+
+  Args:
+    encoder: with its variables.
+  """
   net = network.make_encoder(encoder.spec, parallel.AXIS)
   # Once, not again with every call.
   variables = jax.device_put(encoder.variables)
