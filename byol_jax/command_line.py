@@ -1,13 +1,12 @@
 """What is wrong with a command line or a config file, in one sentence."""
 
-import os
 import re
 from collections.abc import Sequence
 
 from absl import flags
 from ml_collections import config_dict
 
-from byol_jax import rules, schema
+from byol_jax import rules, schema, shipped
 
 # A config is a program: what may go wrong while it is run or overridden. All
 # that Python raises by itself, but for the end of the program.
@@ -37,6 +36,7 @@ _MAX_PORT = 65535
 # As ml_collections quotes an error of a config.
 _QUOTED = "Traceback (most recent call last)"
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]*)(?:=(.*))?", re.DOTALL)
+_CONFIG = re.compile(r"(--?(?:config|compare))(?:=(.*))?", re.DOTALL)
 _WRONG_VALUE = re.compile(r"flag --config\.([^=]*)=")
 
 
@@ -53,17 +53,25 @@ def check_keys(argv: Sequence[str]) -> None:
     schema.check_key(key)
 
 
-def check_file(argv: Sequence[str]) -> None:
-  """Refuses a config file that is not there, before its settings are read.
+def find_files(argv: Sequence[str]) -> list[str]:
+  """Replaces config files that only the package has by where they are.
+
+  Args:
+    argv: the program and its arguments.
 
   Raises:
-    ValueError: naming it.
+    ValueError: naming a config file that is not there.
   """
+  found, flag = [], ""
   for text in argv:
-    flag, _, value = text.lstrip("-").partition("=")
-    path = value.partition(":")[0]
-    if flag == "config" and path and not os.path.isfile(path):
-      raise ValueError(f"--config={path} is not a file.")
+    match = _CONFIG.fullmatch(text)
+    if match and match[2]:
+      text = f"{match[1]}={_found(match[1], match[2])}"
+    elif flag and not text.startswith("-"):
+      text = _found(flag, text)  # The value is an argument of its own.
+    flag = match[1] if match and match[2] is None else ""
+    found.append(text)
+  return found
 
 
 def check_config(flag: flags.Flag) -> None:
@@ -79,9 +87,7 @@ def check_config(flag: flags.Flag) -> None:
     raise ValueError(
       f"--{flag.name} is missing, for example --{flag.name}=configs/cpu.py."
     )
-  path = flag.config_filename.partition(":")[0]
-  if not os.path.isfile(path):
-    raise ValueError(f"--{flag.name}={path} is not a file.")
+  path = shipped.name(flag.config_filename.partition(":")[0])
   # Of a config that failed, this raises the error.
   copy = getattr(flag.value, "copy_and_resolve_references", None)
   if not isinstance(flag.value, config_dict.ConfigDict):
@@ -118,6 +124,15 @@ def is_address(text: str) -> bool:
   host, _, port = text.rpartition(":")
   digits = port.isascii() and port.isdigit()
   return bool(host) and digits and 0 < int(port) <= _MAX_PORT
+
+
+def _found(flag: str, value: str) -> str:
+  """A config file with its preset, where there is such a file."""
+  path, colon, preset = value.partition(":")
+  try:
+    return shipped.find_config(path) + colon + preset
+  except ValueError as error:
+    raise ValueError(f"{flag}={path} {error}") from error
 
 
 def _overrides(argv: Sequence[str]) -> list[tuple[str, str | None]]:

@@ -33,11 +33,14 @@ from byol_jax import (
   pretrain,
   records,
   replicas,
+  shipped,
   stopping,
   workdirs,
 )
 from byol_jax import config as config_lib
 
+# What a config is for.
+JOBS = ("train", "evaluate")
 # Nothing was begun; and what a run cannot mend by itself.
 _REFUSED = (evaluate.DataError, workdirs.WorkdirError)
 _FAILED = (ValueError, OSError, FloatingPointError, replicas.ReplicaError)
@@ -65,7 +68,7 @@ def parse_flags(
   """
   try:
     argv = values.read_flags_from_files(list(argv), force_gnu=False)
-    command_line.check_file(argv)
+    argv = command_line.find_files(argv)
     command_line.check_keys(argv)
     _define_config(values, argv)
     (define or _define_flags)(values)
@@ -111,6 +114,7 @@ def _prepare(values: flags.FlagValues) -> _Job:
   try:
     if parallel.host():
       logging.disable(logging.WARNING)  # Host 0 says the same.
+    _check_job(values)
     config_lib.validate(values.config, parallel.num_devices())
     name = config_name(values["config"].config_filename)
     if config_lib.is_evaluation(values.config):
@@ -118,6 +122,14 @@ def _prepare(values: flags.FlagValues) -> _Job:
     return _pretraining(values, name)
   except (ValueError, OSError) as error:
     exits.refuse(str(error))
+
+
+def _check_job(values: flags.FlagValues) -> None:
+  """Refuses a config of the other kind, where one kind is asked for."""
+  kind = "evaluate" if config_lib.is_evaluation(values.config) else "train"
+  if values.job not in (None, kind):
+    path = shipped.name(values["config"].config_filename)
+    raise ValueError(f"--config={path} is for byol {kind}.")
 
 
 def _do(job: Callable[[], object], again: str) -> None:
@@ -194,6 +206,13 @@ def _define_flags(values: flags.FlagValues) -> None:
   )
   flags.DEFINE_bool(
     "dry_run", False, "Print what follows from the config.", flag_values=values
+  )
+  flags.DEFINE_enum(
+    "job",
+    None,
+    JOBS,
+    "Refuse a config that is for the other.",
+    flag_values=values,
   )
   flags.DEFINE_string(
     "coordinator_address",

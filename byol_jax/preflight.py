@@ -27,6 +27,7 @@ from byol_jax import (
   exits,
   lowering,
   records,
+  shipped,
 )
 from byol_jax import config as config_lib
 from byol_jax import main as main_lib
@@ -142,7 +143,7 @@ def _prepare(values: flags.FlagValues) -> tuple[chips.Slice, list[Job]]:
     if config_lib.is_evaluation(values[name].value):
       raise ValueError(
         "The preflight is for configs that pretrain, and"
-        f" --{name}={values[name].config_filename} evaluates."
+        f" --{name}={shipped.name(values[name].config_filename)} evaluates."
       )
   where = chips.open_slice(values.topology)
   return where, [_job(name, values, where) for name in names]
@@ -154,7 +155,8 @@ def _job(name: str, values: flags.FlagValues, where: chips.Slice) -> Job:
   sizes = _sizes(config, values)
   lowering.num_steps(config, sizes)
   lowered = lowering.lower(config, sizes, where.devices)
-  return Job(f"--{name}={values[name].config_filename}", config, sizes, lowered)
+  title = f"--{name}={shipped.name(values[name].config_filename)}"
+  return Job(title, config, sizes, lowered)
 
 
 def _sizes(

@@ -16,6 +16,8 @@ MODULES = sorted(
 CONFIGS = sorted((ROOT / "configs").rglob("*.py"))
 
 LAYERS = {
+  "__main__": 10,
+  "cli": 9,
   "convert": 8,
   "interop": 7,
   "preview": 8,
@@ -26,7 +28,10 @@ LAYERS = {
   "hlo": 0,
   "platforms": 0,
   "compiler": 0,
+  "encoding": 6,
   "extract": 8,
+  "inspect": 8,
+  "inspection": 6,
   "main": 7,
   "pretrain": 6,
   "evaluate": 6,
@@ -64,6 +69,7 @@ LAYERS = {
   "exits": 1,
   "manifest": 1,
   "storage": 0,
+  "shipped": 0,
   "step_folder": 2,
   "origin": 1,
   "metrics": 1,
