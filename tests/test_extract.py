@@ -12,7 +12,7 @@ from absl import flags
 from PIL import Image
 from pyarrow import parquet
 
-from byol_jax import encoders, extract, stopping
+from byol_jax import encoders, encoding, extract, stopping
 from byol_jax.evaluation import export
 
 NAMES = tuple(
@@ -196,7 +196,7 @@ def test_mistakes_are_one_line_and_code_2(
 
 
 def test_progress_is_lines_in_a_log(run, tmp_path, capsys, monkeypatch):
-  monkeypatch.setattr(extract, "_SECS_BETWEEN_LINES", 0.0)
+  monkeypatch.setattr(encoding, "_SECS_BETWEEN_LINES", 0.0)
   run(tmp_path / "x.npz", "--batch_size=2")
   first, last = capsys.readouterr().err.splitlines()
   assert first.startswith("4/6 pictures, ")
