@@ -44,23 +44,11 @@ def commit(file: pathlib.Path) -> str:
   # A virtual environment inside another project's tree is not that project.
   if not _git(file.parent, "ls-files", "--error-unmatch", file.name):
     return ""
-  head = head_of(file.parent)
+  head = _git(file.parent, "rev-parse", "HEAD")
   changed = _git(
     file.parent, "status", "--porcelain", "--untracked-files=no", "--no-renames"
   )
   return f"{head}+changes" if changed else head
-
-
-def head_of(folder: pathlib.Path) -> str:
-  """The commit that is checked out, whether or not files differ from it.
-
-  Args:
-    folder: in a git work tree.
-
-  Returns:
-    40 hexadecimal digits; empty outside a work tree, or where there is no git.
-  """
-  return _git(folder, "rev-parse", "HEAD")
 
 
 def _own_version() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import axes, figure
 
-from experiments import comparison, declare, style
+from . import comparison, declare, style
 
 _BAR, _GAP, _MARGIN, _LEAST = 0.2, 0.12, 1.3, 2.4  # Inches of height.
 _GROUP = 0.85  # Of the distance of two rows.

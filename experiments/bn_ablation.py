@@ -7,9 +7,9 @@ heads and SimCLR's in BYOL's form. Unlike under SGD (stl10_bn), batch norm in
 the encoder is enough.
 """
 
-from experiments import runner
-from experiments.declare import Column, Experiment, Row
-from experiments.methods import SIMCLR
+from . import runner
+from .declare import Column, Experiment, Row
+from .methods import SIMCLR
 
 _KINDS = {"bn": "batch", "ln": "layer", "none": "none"}
 # Encoder, projector, predictor.

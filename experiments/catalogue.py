@@ -1,6 +1,6 @@
 """All experiments, tables first."""
 
-from experiments import (
+from . import (
   bn_ablation,
   figure1,
   figure3,
@@ -27,7 +27,7 @@ from experiments import (
   table21,
   table22,
 )
-from experiments.declare import Experiment
+from .declare import Experiment
 
 ALL: tuple[Experiment, ...] = (
   *table1.EXPERIMENTS,

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from experiments import location, plan, scales
+from . import location, plan, scales
 
 _TRAINED = "trained"
 FOLDER, TFDS = "folder", "TFDS"

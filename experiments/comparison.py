@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments import declare, paper, results, scoring
+from . import declare, paper, results, scoring
 
 
 class Numbers(NamedTuple):

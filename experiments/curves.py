@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 from matplotlib import figure
 
-from experiments import declare, grouping, results, style
+from . import declare, grouping, results, style
 
 
 def training(

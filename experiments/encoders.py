@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from experiments.declare import Changes, Row, Times
+from .declare import Changes, Row, Times
 
 # ResNet-50 to ResNet-200 by networks that fit the small scales.
 _GPU = {50: "resnet18", 101: "resnet34", 152: "resnet50", 200: "resnet101"}

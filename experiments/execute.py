@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from byol_jax import intact
-from experiments import commands, plan, processes, results
+
+from . import commands, plan, processes, results
 
 DONE, FAILED = "done", "failed"
 # What byol_jax.main writes when it is done, and what is written here.

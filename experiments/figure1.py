@@ -6,8 +6,8 @@ Paper: the BYOL points are those of Table 1. All others are quoted; table9 runs
 the supervised one that is the paper's own.
 """
 
-from experiments import encoders, paper, runner
-from experiments.declare import Column, Experiment, Row
+from . import encoders, paper, runner
+from .declare import Column, Experiment, Row
 
 _OURS = {
   "BYOL": (50, 1),

@@ -6,8 +6,8 @@ Paper: top-1 of Table 16 down to 128 pictures, and of five rows of Table 17,
 drawn as the loss against the first row.
 """
 
-from experiments import runner, table16, table17
-from experiments.declare import Experiment
+from . import runner, table16, table17
+from .declare import Experiment
 
 _LEAST_BATCH = 128
 # From left to right.

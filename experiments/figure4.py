@@ -7,9 +7,9 @@ It draws the curves; only their ends are printed (Table 8). Supervised training
 from scratch is by the recipe of Table 9.
 """
 
-from experiments import runner
-from experiments.declare import Column, Experiment, Row
-from experiments.methods import SIMCLR_ELSEWHERE, SIMCLR_MAIN
+from . import runner
+from .declare import Column, Experiment, Row
+from .methods import SIMCLR_ELSEWHERE, SIMCLR_MAIN
 
 _PERCENT = (1, 2, 5, 10, 20, 50, 100)
 _FINETUNED, _SCRATCH = "finetune_100percent", "supervised_100percent"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import matplotlib
 from matplotlib import figure
 
-from experiments import (
+from . import (
   bars,
   comparison,
   declare,

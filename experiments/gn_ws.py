@@ -8,8 +8,8 @@ norm and standardised weights nearly all. Rates at the other scales are the same
 multiples of the base's.
 """
 
-from experiments import runner
-from experiments.declare import Changes, Column, Experiment, Row, Times
+from . import runner
+from .declare import Changes, Column, Experiment, Row, Times
 
 
 def _norms(kind: str) -> dict[str, str]:

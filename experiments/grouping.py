@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 
-from experiments import declare, plan, results, scales
+from . import declare, plan, results, scales
 
 
 def current(

@@ -5,7 +5,7 @@ from typing import Any
 
 import ml_collections
 
-from experiments import scales
+from . import scales
 
 
 def settings(

@@ -1,6 +1,6 @@
 """The methods that several tables compare, as changes of BYOL's config."""
 
-from experiments.declare import Changes
+from .declare import Changes
 
 # Table 5b's corner: BYOL's heads and its scale of the loss (69.2 to 69.4 %).
 SIMCLR: Changes = {

@@ -3,17 +3,16 @@
 import functools
 import hashlib
 import json
-import pathlib
 import runpy
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import ml_collections
 
-from byol_jax import rules
-from experiments import declare, scales
+from byol_jax import rules, shipped
 
-_ROOT = pathlib.Path(__file__).parent.parent
+from . import declare, scales
+
 _TRAINED = "trained"
 # What an untrained encoder of an evaluation has of a pretraining's config.
 _ARCHITECTURE = "network."
@@ -243,5 +242,5 @@ def _architecture(pretraining: Pretraining, config: str) -> dict[str, Any]:
 def _load(config: str) -> ml_collections.ConfigDict:
   """What a file of configs/ returns for a preset."""
   path, _, preset = config.partition(":")
-  get_config = runpy.run_path(str(_ROOT / path))["get_config"]
+  get_config = runpy.run_path(shipped.find_config(path))["get_config"]
   return get_config(preset) if preset else get_config()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import axes, figure
 
-from experiments import comparison, declare, style
+from . import comparison, declare, style
 
 _HEIGHT, _HIGHER = 3.4, 4.6  # Inches.
 # An axis over a wider range is logarithmic.

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import IO, NamedTuple
 
-from experiments import commands
+from . import commands
 
 _POLL_SECS, _PATIENCE_SECS = 1.0, 10.0
 

@@ -8,9 +8,9 @@ rates without a moving average. The text gives no multiplier for the row with
 both rates raised (Table 22 has several), so it is only quoted.
 """
 
-from experiments import runner
-from experiments.declare import Column, Experiment, Row, Times
-from experiments.methods import SIMCLR, SIMCLR_ORIGINAL, STOP_GRADIENT
+from . import runner
+from .declare import Column, Experiment, Row, Times
+from .methods import SIMCLR, SIMCLR_ORIGINAL, STOP_GRADIENT
 
 _CLOSED_FORM = {**STOP_GRADIENT, "network.predictor": "least_squares"}
 # Twice as many pictures in a batch as dimensions, and the base's rate a step.

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, NoReturn
 
 from byol_jax import exits, intact
-from experiments import (
+
+from . import (
   catalogue,
   curves,
   declare,

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from byol_jax import origin
-from experiments import commands, plan
+
+from . import commands, plan
 
 # Points of a curve that are kept.
 _MAX_POINTS = 20
@@ -137,7 +138,7 @@ def made(
     "digest": plan.digest(run),
     "settings": plan.settings(run),
     "data": commands.kind_of_data(place),
-    "commit": origin.head_of(pathlib.Path(__file__).parent),
+    "commit": origin.commit(pathlib.Path(__file__)).removesuffix("+changes"),
     "finished": datetime.datetime.now(datetime.UTC).isoformat("T", "seconds"),
   }
 

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from byol_jax import exits, intact, rules
-from experiments import (
+
+from . import (
   commands,
   declare,
   execute,
@@ -47,7 +48,7 @@ def main(experiments: Sequence[declare.Experiment]) -> None:
     SystemExit: with 0, or with 1 if a run failed, 2 if a flag is wrong and 75
       if it was stopped.
   """
-  for name in ("SIGTERM", "SIGHUP"):
+  for name in ("SIGINT", "SIGTERM", "SIGHUP"):
     # Under nohup a hang-up is ignored, and stays so.
     if signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
       signal.signal(getattr(signal, name), signal.default_int_handler)

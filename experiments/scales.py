@@ -5,7 +5,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from byol_jax.data import benchmark_sets
-from experiments import declare
+
+from . import declare
 
 _EVAL = "configs/eval"
 PARTS = ("train", "test")

@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from experiments import declare, results
+from . import declare, results
 
 _PERCENT = 100.0
 

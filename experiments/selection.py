@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from experiments import declare, plan, results, scales
+from . import declare, plan, results, scales
 
 
 def wanted(

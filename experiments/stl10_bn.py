@@ -8,8 +8,8 @@ norm in the heads BYOL stays at the untrained network. Statements about LARS
 are in the experiment bn_ablation, and differ.
 """
 
-from experiments import runner
-from experiments.declare import Column, Experiment, Row, Times
+from . import runner
+from .declare import Column, Experiment, Row, Times
 
 
 def _heads(projector: str, predictor: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from matplotlib import axes, figure
 
-from experiments import declare, paper
+from . import declare, paper
 
 # Okabe and Ito's colours, which colour-blind people can tell apart.
 COLOURS = (

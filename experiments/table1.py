@@ -7,8 +7,8 @@ other methods' numbers are from their own papers. The encoders of the smaller
 scales are in experiments/encoders.py.
 """
 
-from experiments import encoders, runner
-from experiments.declare import Column, Experiment, Row
+from . import encoders, runner
+from .declare import Column, Experiment, Row
 
 _OTHERS = (
   "Local Agg.",

@@ -6,9 +6,9 @@ Paper: as the main run, 1000 epochs. TFDS has to prepare places365_small, whose
 pictures have 256 pixels.
 """
 
-from experiments import runner, table3
-from experiments.declare import Column, Experiment, Row
-from experiments.methods import SIMCLR_MAIN
+from . import runner, table3
+from .declare import Column, Experiment, Row
+from .methods import SIMCLR_MAIN
 
 _PLACES = {"data.tfds_name": "places365_small"}
 _ONE_SET = dict.fromkeys(

@@ -6,8 +6,8 @@ Paper: depth counts linear layers; between them are batch norm and ReLU, so that
 depth 1 is a linear map. Hidden layers have the base's width.
 """
 
-from experiments import runner
-from experiments.declare import Changes, Column, Experiment, Row
+from . import runner
+from .declare import Changes, Column, Experiment, Row
 
 # The hidden layers of each scale's base.
 HIDDEN = {"paper": 4096, "gpu": 4096, "desk": 256}

@@ -7,8 +7,8 @@ are the same multiples of that scale's base. Without weight decay runs diverge,
 the paper says; it has no row for it.
 """
 
-from experiments import runner
-from experiments.declare import Column, Experiment, Row, Times
+from . import runner
+from .declare import Column, Experiment, Row, Times
 
 _RATES = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0)
 _DECAYS = (1e-7, 5e-7, 1e-6, 5e-6, 1e-5)

@@ -7,9 +7,9 @@ of the optimizer and of the target; nothing else changes, so only batch norm and
 SimCLR's negatives see the smaller batch. Elsewhere N parts of the base's batch.
 """
 
-from experiments import runner
-from experiments.declare import Column, Experiment, Row
-from experiments.methods import SIMCLR_ELSEWHERE, SIMCLR_ORIGINAL
+from . import runner
+from .declare import Column, Experiment, Row
+from .methods import SIMCLR_ELSEWHERE, SIMCLR_ORIGINAL
 
 _BATCHES = (4096, 2048, 1024, 512, 256, 128, 64)
 _MOST_PARTS = {"gpu": 16, "desk": 4}  # Of batches of 256 and 32.

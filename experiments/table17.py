@@ -7,8 +7,8 @@ The other scales' base has no blur: there rows that take it away are left out,
 and those that are about blur state how much.
 """
 
-from experiments import runner, table16
-from experiments.declare import Experiment, Row
+from . import runner, table16
+from .declare import Experiment, Row
 
 _NO_BLUR = dict.fromkeys(
   ("gpu", "desk"), "The base has no blur, so that this equals another row."

@@ -6,8 +6,8 @@ Paper: predictor and target network stay; beta weighs the negatives, alpha is
 their temperature.
 """
 
-from experiments import runner
-from experiments.declare import Column, Experiment, Row
+from . import runner
+from .declare import Column, Experiment, Row
 
 _WEIGHTS = (0.1, 0.5, 1.0)
 _TEMPERATURES = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0)

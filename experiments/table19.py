@@ -7,8 +7,8 @@ through it, theta with one. The paper prints (predictor, sg, beta = 1) twice,
 70.2 and 70.1; it is one row here.
 """
 
-from experiments import runner
-from experiments.declare import Column, Experiment, Row
+from . import runner
+from .declare import Column, Experiment, Row
 
 _TARGETS = {"xi": "moving_average", "sg": "stop_gradient", "theta": "online"}
 # Predictor, target, weight of the negatives.

@@ -7,8 +7,8 @@ other numbers are quoted (configs/eval/supervised.py has the supervised rows'
 subsets). At the other scales it is a share of each class.
 """
 
-from experiments import encoders, runner
-from experiments.declare import Column, Experiment, Row
+from . import encoders, runner
+from .declare import Column, Experiment, Row
 
 _COLUMNS = tuple(
   Column(

@@ -6,8 +6,8 @@ Paper: layer and batch norm have no parameters and are divided by the root of
 the dimension; without normalisation the projections grow without bound.
 """
 
-from experiments import runner
-from experiments.declare import Column, Experiment, Row
+from . import runner
+from .declare import Column, Experiment, Row
 
 _KINDS = {
   "l2-norm": "l2",

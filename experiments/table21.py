@@ -6,9 +6,9 @@ Paper: the target is the online network of the same step; the predictor's
 learning rate is multiplied by lambda.
 """
 
-from experiments import runner
-from experiments.declare import Column, Experiment, Row
-from experiments.methods import STOP_GRADIENT
+from . import runner
+from .declare import Column, Experiment, Row
+from .methods import STOP_GRADIENT
 
 _MULTIPLIERS = (0, 1, 2, 10, 20)
 

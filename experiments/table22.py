@@ -6,9 +6,9 @@ Paper: as Table 21, with the projector's learning rate multiplied by mu. The
 predictor has to be faster than the projector.
 """
 
-from experiments import runner
-from experiments.declare import Column, Experiment, Row
-from experiments.methods import STOP_GRADIENT
+from . import runner
+from .declare import Column, Experiment, Row
+from .methods import STOP_GRADIENT
 
 _MULTIPLIERS = (1.0, 1.5, 2.0, 5.0, 10.0)
 

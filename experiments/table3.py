@@ -7,9 +7,9 @@ is the paper's own run, with SimCLR's head and rates; SimCLR, Supervised-IN and
 Random init are quoted.
 """
 
-from experiments import runner
-from experiments.declare import Column, Experiment, Row
-from experiments.methods import SIMCLR_ELSEWHERE, SIMCLR_MAIN
+from . import runner
+from .declare import Column, Experiment, Row
+from .methods import SIMCLR_ELSEWHERE, SIMCLR_MAIN
 
 # As the paper's table has them, with what each is scored by.
 SETS = {

@@ -7,9 +7,9 @@ never moves and one that moves at once are both bad; the decay rises to 1 in the
 rows with a moving average.
 """
 
-from experiments import runner
-from experiments.declare import Column, Experiment, Row, Times
-from experiments.methods import STOP_GRADIENT
+from . import runner
+from .declare import Column, Experiment, Row, Times
+from .methods import STOP_GRADIENT
 
 _ROWS = (
   Row("Constant random network", {"target.kind": "fixed"}),

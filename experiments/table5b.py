@@ -7,9 +7,9 @@ without them both the predictor and the target network are needed. Where there
 is no target network the gradient flows through the prediction's target.
 """
 
-from experiments import runner
-from experiments.declare import Column, Experiment, Row
-from experiments.methods import SIMCLR
+from . import runner
+from .declare import Column, Experiment, Row
+from .methods import SIMCLR
 
 _NEGATIVES = {"objective.negative_weight": 1.0}
 _NO_PREDICTOR = {"network.predictor": "none"}

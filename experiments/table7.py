@@ -6,8 +6,8 @@ Paper: the classifier sees the augmentations of pretraining, or its logits are
 clipped and penalised, or both. With neither it is Table 1's run.
 """
 
-from experiments import encoders, runner
-from experiments.declare import Column, Experiment, Row
+from . import encoders, runner
+from .declare import Column, Experiment, Row
 
 _ENCODERS = {
   "ResNet-50 (1x)": (50, 1),

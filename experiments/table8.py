@@ -6,9 +6,9 @@ Paper: ResNet-50 after 1000 epochs, fine-tuned as in Table 2. SimCLR (repro) is
 the paper's own run, with SimCLR's head and rates; the rest is quoted.
 """
 
-from experiments import runner
-from experiments.declare import Column, Experiment, Row
-from experiments.methods import SIMCLR_ELSEWHERE, SIMCLR_MAIN
+from . import runner
+from .declare import Column, Experiment, Row
+from .methods import SIMCLR_ELSEWHERE, SIMCLR_MAIN
 
 _ALL = "finetune_100percent"
 

@@ -8,8 +8,8 @@ paper_tables.json alone. The encoders of the smaller scales are in
 experiments/encoders.py.
 """
 
-from experiments import encoders, runner
-from experiments.declare import Column, Experiment
+from . import encoders, runner
+from .declare import Column, Experiment
 
 _LABELS = "supervised_100percent"
 

@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from experiments import declare, grouping, paper, results, scales, scoring
+from . import declare, grouping, paper, results, scales, scoring
 
 # What tells a collapsed network from another, as recorded while it trains.
 STATISTICS = ("loss", "projection_std", "view_cosine", "image_cosine")

@@ -5,7 +5,7 @@ import os
 import queue
 from collections.abc import Iterator, Sequence
 
-from experiments import commands, execute, plan, processes
+from . import commands, execute, plan, processes
 
 # Evaluations of one encoder.
 Job = tuple[plan.Evaluation, ...]
