@@ -1,14 +1,35 @@
 """Package metadata; the lower bounds are the versions that the tests ran on."""
 
+import pathlib
+
 import setuptools
+
+_README = pathlib.Path(__file__).with_name("README.md")
 
 setuptools.setup(
   name="byol-jax",
   version="0.1.0",
   description="Bootstrap Your Own Latent (arXiv 2006.07733) in JAX and Haiku",
+  long_description=_README.read_text(encoding="utf-8"),
+  long_description_content_type="text/markdown",
   license="Apache-2.0",
   license_files=["LICENSE"],
-  packages=setuptools.find_packages(include=["byol_jax", "byol_jax.*"]),
+  packages=[
+    *setuptools.find_packages(include=["byol_jax", "byol_jax.*"]),
+    "byol_jax.configs",
+    "byol_jax.configs.eval",
+    "byol_jax.experiments",
+  ],
+  # Beside the package in a clone, and no modules of such names elsewhere.
+  package_dir={
+    "byol_jax.configs": "configs",
+    "byol_jax.experiments": "experiments",
+  },
+  package_data={
+    "byol_jax": ["py.typed"],
+    "byol_jax.experiments": ["paper_tables.json"],
+  },
+  entry_points={"console_scripts": ["byol = byol_jax.cli:main"]},
   python_requires=">=3.11",
   install_requires=[
     "absl-py>=2.5",
@@ -35,11 +56,18 @@ setuptools.setup(
   ],
   extras_require={
     "test": [
+      "build>=1.6",
       "hypothesis>=6.170",
       "pyarrow>=26.0",
       "pytest>=9.2",
       "pytest-xdist>=3.8",
       "ruff==0.17.6",
+      "setuptools>=84.0",
+    ],
+    "docs": [
+      "mkdocs-gen-files>=0.6",
+      "mkdocs-material>=9.8",
+      "mkdocstrings[python]>=1.0",
     ],
     "parquet": ["pyarrow>=26.0"],
     "tpu": ["jax[tpu]"],
