@@ -62,13 +62,16 @@ setuptools.setup(
       "pytest>=9.2",
       "pytest-xdist>=3.8",
       "ruff==0.17.6",
+      "safetensors>=0.8",
       "setuptools>=84.0",
+      "torch==2.13.0",  # CI compares with real PyTorch.
     ],
     "docs": [
       "mkdocs-gen-files>=0.6",
       "mkdocs-material>=9.8",
       "mkdocstrings[python]>=1.0",
     ],
+    "convert": ["safetensors>=0.8"],
     "parquet": ["pyarrow>=26.0"],
     "tpu": ["jax[tpu]"],
     "cuda": ["jax[cuda13]"],
