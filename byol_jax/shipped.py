@@ -35,7 +35,7 @@ def find_config(path: str) -> str:
   ours = root().joinpath(*parts)
   if ours.is_file():
     return str(ours)
-  known = sorted(root().joinpath(_CONFIGS).rglob("*.py"))
+  known = sorted(root().joinpath(_CONFIGS).rglob("[!_]*.py"))
   raise ValueError(
     "is a file neither in the working directory nor in the package, which has"
     f" {', '.join(map(name, map(str, known)))}."

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "byol_jax"
 MODULES = sorted(
   path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"
 )
-CONFIGS = sorted((ROOT / "configs").rglob("*.py"))
+CONFIGS = sorted((ROOT / "configs").rglob("[!_]*.py"))
 
 LAYERS = {
   "__main__": 10,

@@ -1,0 +1,1 @@
+"""Configs: one file a published run, and one that trains on a CPU."""

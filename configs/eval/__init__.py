@@ -1,0 +1,1 @@
+"""Configs of the evaluations: one file a protocol."""
