@@ -4,6 +4,7 @@ import importlib.util
 import math
 import os
 import re
+from importlib import metadata
 from typing import NamedTuple
 
 import jax
@@ -19,6 +20,8 @@ _ENVIRONMENT = {
 }
 _NAME = re.compile(r"(\w+):(\d+(?:x\d+){1,2})")
 _GIB = 2**30
+# The process dies in libtpu while it compiles our step for these chips.
+_CRASHES = ("v6e", "0.0.42")
 
 
 class Chip(NamedTuple):
@@ -110,12 +113,17 @@ def open_slice(name: str) -> Slice:
     name: as in `find_chip`.
 
   Raises:
-    ValueError: no such slice, or libtpu is missing.
+    ValueError: no such slice, or libtpu is missing or dies of it.
   """
   chip = find_chip(name)
   if importlib.util.find_spec("libtpu") is None:
     raise ValueError(
       "To compile for a TPU libtpu is needed: pip install 'byol-jax[tpu]'."
+    )
+  if (name.partition(":")[0], metadata.version("libtpu")) == _CRASHES:
+    raise ValueError(
+      f"--topology={name}: libtpu {_CRASHES[1]} crashes on it; the next one does"
+      " not: pip install libtpu==0.0.42.1."
     )
   options = {"chip_config_name": chip.config}
   if _count(name) == 1:

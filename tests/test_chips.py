@@ -1,4 +1,5 @@
 import importlib.util
+from importlib import metadata
 
 import pytest
 
@@ -52,3 +53,10 @@ def test_a_missing_libtpu_is_said(monkeypatch):
   monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
   with pytest.raises(ValueError, match=r"pip install 'byol-jax\[tpu\]'"):
     chips.open_slice("v3:2x2")
+
+
+def test_a_libtpu_that_would_crash_is_refused(monkeypatch):
+  monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+  monkeypatch.setattr(metadata, "version", lambda name: "0.0.42")
+  with pytest.raises(ValueError, match=r"^--topology=v6e:2x2: libtpu 0.0.42 c"):
+    chips.open_slice("v6e:2x2")
