@@ -122,7 +122,7 @@ def open_slice(name: str) -> Slice:
     )
   if (name.partition(":")[0], metadata.version("libtpu")) == _CRASHES:
     raise ValueError(
-      f"--topology={name}: libtpu {_CRASHES[1]} crashes on it; the next one does"
+      f"--topology={name}: libtpu {_CRASHES[1]} crashes on it; 0.0.42.1 does"
       " not: pip install libtpu==0.0.42.1."
     )
   options = {"chip_config_name": chip.config}
