@@ -112,7 +112,8 @@ def test_pytorch_has_our_features(
 
 def _torchvision_names(blocks, convolutions):
   """Of a ResNet without `fc`, with a projection in each group."""
-  norm = "weight bias running_mean running_var num_batches_tracked".split()
+  norm = ("weight", "bias", "running_mean", "running_var")
+  norm += ("num_batches_tracked",)
   names = {"conv1.weight", *(f"bn1.{x}" for x in norm)}
   for group, count in enumerate(blocks, 1):
     for block in range(count):
