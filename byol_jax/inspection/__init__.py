@@ -1,0 +1,1 @@
+"""What an encoder makes of pictures, as a page, figures and a projector."""
