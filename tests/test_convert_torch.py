@@ -68,6 +68,7 @@ def documented(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     names = {"images": torch.from_numpy(images.transpose(0, 3, 1, 2).copy())}
     exec(first + second, names)
+    assert "stride=(2, 2)" in repr(names["network"])  # It can be printed.
     return names["features"].detach().numpy()
 
   return run
