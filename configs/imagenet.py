@@ -40,24 +40,24 @@ def get_config(preset: str = "1000") -> ml_collections.ConfigDict:
     _PRESETS[preset]
   )
   config = ml_collections.ConfigDict()
-  config.seed = 0
+  config.seed = 0  # Of all that is drawn.
   config.init_from = ""  # A workdir whose weights to begin with.
   config.log_every = 100  # Steps.
 
   config.data = ml_collections.ConfigDict()
-  config.data.source = "tfds"
-  config.data.tfds_name = "imagenet2012"
+  config.data.source = "tfds"  # Or folder, photo_patches.
+  config.data.tfds_name = "imagenet2012"  # Perhaps with :version.
   config.data.data_dir = ""  # Empty: where TFDS keeps its data.
-  config.data.train_split = "train"
-  config.data.test_split = "validation"
-  config.data.train_path = ""
-  config.data.test_path = ""
-  config.data.train_prefix = ""
-  config.data.test_prefix = ""
-  config.data.labelled = True
+  config.data.train_split = "train"  # Or a slice of one.
+  config.data.test_split = "validation"  # Where scores come from.
+  config.data.train_path = ""  # With source="folder": a folder or a tar.
+  config.data.test_path = ""  # Likewise.
+  config.data.train_prefix = ""  # Only what lies below it there.
+  config.data.test_prefix = ""  # Likewise.
+  config.data.labelled = True  # Labels are for the online classifier.
   config.data.train_images = 0  # A fixed choice of so many; 0: all.
-  config.data.corrupt = "fatal"
-  config.data.image_px = 224
+  config.data.corrupt = "fatal"  # Pictures that are broken.
+  config.data.image_px = 224  # Side of the views.
   config.data.views = "device"  # The host crops, the device does the colours.
 
   config.augment = ml_collections.ConfigDict()
@@ -66,31 +66,31 @@ def get_config(preset: str = "1000") -> ml_collections.ConfigDict:
   config.augment.view2 = _view(blur=0.1, solarize=0.2)
 
   config.network = ml_collections.ConfigDict()
-  config.network.encoder = "resnet50"
-  config.network.width_multiplier = 1
-  config.network.stem = "imagenet"
-  config.network.zero_init_last_scale = False
+  config.network.encoder = "resnet50"  # Which ResNet.
+  config.network.width_multiplier = 1  # Of all its channels.
+  config.network.stem = "imagenet"  # Or cifar: 3x3, no pool.
+  config.network.zero_init_last_scale = False  # Of each block's last norm.
   config.network.encoder_norm = "batch"  # Or layer, group, none, affine.
   config.network.norm_groups = 16  # Of group norms.
   config.network.weight_standardization = False  # Of encoder and heads.
-  config.network.projector_hidden = (4096,)
-  config.network.predictor_hidden = (4096,)
-  config.network.projection_dim = 256
+  config.network.projector_hidden = (4096,)  # Widths between in and out.
+  config.network.predictor_hidden = (4096,)  # Likewise.
+  config.network.projection_dim = 256  # Also of the prediction.
   config.network.projector_norm = "batch"  # Or layer, group, none, affine.
-  config.network.predictor_norm = "batch"
+  config.network.predictor_norm = "batch"  # Likewise.
   config.network.projector_output_norm = False  # Also after the last layer.
   config.network.head_bias = False  # Of the heads' last layers.
   config.network.predictor = "mlp"  # Or none, or least_squares.
-  config.network.norm_decay = 0.9
-  config.network.norm_epsilon = 1e-5
-  config.network.mean_rgb = (0.485, 0.456, 0.406)
-  config.network.std_rgb = (0.229, 0.224, 0.225)
+  config.network.norm_decay = 0.9  # Of the batch norms' averages.
+  config.network.norm_epsilon = 1e-5  # Beside the variance.
+  config.network.mean_rgb = (0.485, 0.456, 0.406)  # Subtracted first.
+  config.network.std_rgb = (0.229, 0.224, 0.225)  # Divides then.
 
   config.objective = ml_collections.ConfigDict()
   config.objective.negative_weight = 0.0  # beta: 0 is BYOL, 1 is InfoNCE.
   config.objective.temperature = 0.1  # alpha, of the negatives.
   config.objective.negatives = "batch"  # Or "queue".
-  config.objective.queue_size = 65_536
+  config.objective.queue_size = 65_536  # Projections that it holds.
   config.objective.normalization = "l2"  # Or layer, batch, none.
   config.objective.symmetric = True  # Each view predicts the other.
   config.objective.scale = 1.0  # Factor on the loss.
@@ -99,8 +99,8 @@ def get_config(preset: str = "1000") -> ml_collections.ConfigDict:
   config.training.batch_size = (
     batch_size  # Images a step, all devices together.
   )
-  config.training.num_epochs = num_epochs
-  config.training.warmup_epochs = 10.0
+  config.training.num_epochs = num_epochs  # May be a fraction.
+  config.training.warmup_epochs = 10.0  # Of the learning rate.
   config.training.schedule_epochs = 0.0  # Of the rate's cosine; 0: the run's.
   config.training.micro_batches = (
     parts  # Parts of a batch, one after the other.
@@ -109,52 +109,52 @@ def get_config(preset: str = "1000") -> ml_collections.ConfigDict:
   config.training.compute_dtype = "bfloat16"  # Or float32, of the encoder.
 
   config.optimizer = ml_collections.ConfigDict()
-  config.optimizer.name = "lars"
+  config.optimizer.name = "lars"  # Or sgd, adamw.
   config.optimizer.base_learning_rate = learning_rate  # Per 256 images.
-  config.optimizer.weight_decay = weight_decay
-  config.optimizer.momentum = 0.9
-  config.optimizer.trust_coefficient = 1e-3
-  config.optimizer.clip_trust = False
+  config.optimizer.weight_decay = weight_decay  # SGD decays norms, too.
+  config.optimizer.momentum = 0.9  # Of LARS and SGD.
+  config.optimizer.trust_coefficient = 1e-3  # Of LARS.
+  config.optimizer.clip_trust = False  # LARS scales no update up.
   config.optimizer.projector_multiplier = 1.0  # Of its learning rate.
-  config.optimizer.predictor_multiplier = 1.0
+  config.optimizer.predictor_multiplier = 1.0  # Likewise.
 
   config.target = ml_collections.ConfigDict()
   # Or stop_gradient or online (no second network), or fixed (as drawn).
   config.target.kind = "moving_average"
   config.target.starts_as_copy = False  # Of the online network.
-  config.target.base_decay = target_decay
+  config.target.base_decay = target_decay  # At step 0.
   config.target.constant = False  # It rises to 1, a cosine.
 
   config.evaluation = ml_collections.ConfigDict()
   config.evaluation.every_epochs = 25.0  # 0: only at the end.
-  config.evaluation.batch_size = 1024
+  config.evaluation.batch_size = 1024  # All devices together.
   config.evaluation.knn_images = 100_000  # Of the training set; 0: no k-NN.
-  config.evaluation.knn_neighbours = 20
-  config.evaluation.knn_temperature = 0.07
+  config.evaluation.knn_neighbours = 20  # How many vote.
+  config.evaluation.knn_temperature = 0.07  # Of the votes.
   config.evaluation.probe_images = 0  # 0: no logistic regression.
-  config.evaluation.baselines = False
+  config.evaluation.baselines = False  # At the end, pixels and colours, too.
 
   config.checkpoint = ml_collections.ConfigDict()
   config.checkpoint.every_epochs = 5.0  # 0: only at the end.
-  config.checkpoint.keep = 3
+  config.checkpoint.keep = 3  # So many, the newest.
   return config.lock()
 
 
 def _view(blur: float, solarize: float) -> ml_collections.ConfigDict:
   """The paper's distribution of one view (T, T')."""
   view = ml_collections.ConfigDict()
-  view.crop_area = (0.08, 1.0)
-  view.crop_ratio = (3 / 4, 4 / 3)
-  view.flip = 0.5
-  view.jitter = 0.8
-  view.brightness = 0.4
-  view.contrast = 0.4
-  view.saturation = 0.2
-  view.hue = 0.1
-  view.grayscale = 0.2
-  view.blur = blur
-  view.blur_sigma = (0.1, 2.0)
-  view.blur_divider = 10.0
-  view.solarize = solarize
-  view.solarize_threshold = 0.5
+  view.crop_area = (0.08, 1.0)  # Share of the picture, from and to.
+  view.crop_ratio = (3 / 4, 4 / 3)  # Width over height.
+  view.flip = 0.5  # Probability.
+  view.jitter = 0.8  # Probability of the four that follow.
+  view.brightness = 0.4  # Largest change.
+  view.contrast = 0.4  # Likewise, of a factor.
+  view.saturation = 0.2  # Likewise, of a factor.
+  view.hue = 0.1  # Largest change, in turns.
+  view.grayscale = 0.2  # Probability.
+  view.blur = blur  # Probability.
+  view.blur_sigma = (0.1, 2.0)  # Pixels.
+  view.blur_divider = 10.0  # The kernel is side / this wide.
+  view.solarize = solarize  # Probability.
+  view.solarize_threshold = 0.5  # What is brighter is inverted.
   return view

@@ -23,8 +23,8 @@ def get_config(preset: str = "") -> ml_collections.ConfigDict:
   config.like = ""  # Of random and pixels: whose architecture and size.
 
   config.knn = ml_collections.ConfigDict()
-  config.knn.neighbours = (1, 5, 20, 200)
-  config.knn.temperature = 0.07
+  config.knn.neighbours = (1, 5, 20, 200)  # How many vote.
+  config.knn.temperature = 0.07  # Of the votes.
 
   config.data = ml_collections.ConfigDict()
   config.data.source = "tfds"
