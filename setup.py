@@ -61,13 +61,14 @@ setuptools.setup(
       "pyarrow>=26.0",
       "pytest>=9.2",
       "pytest-xdist>=3.8",
+      "pyyaml>=6.0",  # Comes with ml-collections.
       "ruff==0.17.6",
       "safetensors>=0.8",
       "setuptools>=84.0",
       "torch==2.13.0",  # CI compares with real PyTorch.
     ],
     "docs": [
-      "mkdocs-gen-files>=0.6",
+      "mkdocs>=1.6",
       "mkdocs-material>=9.8",
       "mkdocstrings[python]>=1.0",
     ],
