@@ -57,6 +57,7 @@ setuptools.setup(
   extras_require={
     "test": [
       "build>=1.6",
+      "dill>=0.4.1",  # Checkpoints of the released code, for tests.
       "hypothesis>=6.170",
       "pyarrow>=26.0",
       "pytest>=9.2",
