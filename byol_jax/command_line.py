@@ -33,6 +33,8 @@ FAILURES = (
   ValueError,
 )
 _MAX_PORT = 65535
+# What a config is for.
+JOBS = ("train", "evaluate")
 # As ml_collections quotes an error of a config.
 _QUOTED = "Traceback (most recent call last)"
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]*)(?:=(.*))?", re.DOTALL)
@@ -117,6 +119,67 @@ def sentence(error: BaseException, argv: Sequence[str]) -> str:
     return str(error)
   reason = f": {error}" if str(error) else ""
   return f"The config fails with {type(error).__name__}{reason}."
+
+
+def define_flags(values: flags.FlagValues) -> None:
+  """Defines the flags of training and evaluating, but for the config's.
+
+  Args:
+    values: where they are put.
+  """
+  flags.DEFINE_string(
+    "workdir",
+    None,
+    "Folder of checkpoints and records that all hosts share; runs/<config> by "
+    "default.",
+    flag_values=values,
+  )
+  flags.register_validator(
+    "workdir",
+    lambda path: path != "",
+    "must not be empty; leave it out for runs/<config>.",
+    values,
+  )
+  flags.DEFINE_bool(
+    "dry_run", False, "Print what follows from the config.", flag_values=values
+  )
+  flags.DEFINE_enum(
+    "job",
+    None,
+    JOBS,
+    "Refuse a config that is for the other.",
+    flag_values=values,
+  )
+  flags.DEFINE_bool(
+    "show_views",
+    True,
+    "Show a few views in TensorBoard when a run begins.",
+    flag_values=values,
+  )
+  flags.DEFINE_string(
+    "wandb",
+    None,
+    "Project of Weights & Biases that gets the numbers, too.",
+    flag_values=values,
+  )
+  flags.DEFINE_string(
+    "coordinator_address",
+    None,
+    "host:port of process 0; on a TPU or in Slurm it is found.",
+    flag_values=values,
+  )
+  flags.register_validator(
+    "coordinator_address",
+    lambda text: text is None or is_address(text),
+    "must be host:port, such as 10.0.0.1:1234.",
+    values,
+  )
+  flags.DEFINE_integer(
+    "num_processes", None, "Processes in all.", flag_values=values
+  )
+  flags.DEFINE_integer(
+    "process_id", None, "This process, from 0.", flag_values=values
+  )
 
 
 def is_address(text: str) -> bool:

@@ -4,6 +4,7 @@ Written by the caller's thread: tensorboardX has one of its own, which dies on
 a full disk and leaves the training waiting for ever.
 """
 
+import struct
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,6 +15,8 @@ from tensorboardX.proto import event_pb2, summary_pb2
 
 # TensorBoard finds a file by this part of its name.
 _MARK = "tfevents"
+# Holds a picture, and is read before all others.
+_FIRST = f"events.out.{_MARK}.0.pictures"
 # A restart adds a file; beyond so many they become one.
 _MAX_FILES = 20
 # A bucket gets the whole file at each flush.
@@ -44,7 +47,7 @@ class Events:
     """
     folder = epath.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    old = [path for path in folder.iterdir() if _MARK in path.name]
+    old = [x for x in folder.iterdir() if _MARK in x.name and x.name != _FIRST]
     if len(old) >= _MAX_FILES:
       _join(folder, old, lines)
     self._writer = _begin(_new(folder, first_step), first_step + 1)
@@ -80,6 +83,39 @@ class Events:
       OSError: the file cannot be written.
     """
     self._writer.close()
+
+
+def write_picture(folder: epath.PathLike, name: str, png: bytes) -> None:
+  """Shows a picture, at step 0, beside the numbers of a run.
+
+  It has a file of its own, which a second call replaces.
+
+  Args:
+    folder: of the events; made if it is missing.
+    name: TensorBoard's heading.
+    png: the file.
+
+  Raises:
+    OSError: it cannot be written.
+  """
+  folder = epath.Path(folder)
+  folder.mkdir(parents=True, exist_ok=True)
+  # TensorBoard would read it under the other name.
+  draft = folder / "picture.tmp"
+  width, height = struct.unpack(">II", png[16:24])
+  image = summary_pb2.Summary.Image(
+    width=width, height=height, colorspace=3, encoded_image_string=png
+  )
+  value = summary_pb2.Summary.Value(tag=name, image=image)
+  try:
+    writer = _begin(draft, 0)
+    try:
+      _put(writer, step=0, summary=summary_pb2.Summary(value=[value]))
+    finally:
+      writer.close()
+    draft.replace(folder / _FIRST)
+  finally:
+    draft.unlink(missing_ok=True)
 
 
 def _join(

@@ -8,7 +8,7 @@ computes again what a file does not hold.
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from etils import epath
@@ -71,6 +71,29 @@ def objects(path: epath.PathLike) -> list[dict[str, Any]]:
     return []
   lines = path.read_bytes().split(b"\n")[:-1]
   return [found for x in lines if isinstance(found := _parsed(x), dict)]
+
+
+def keep_objects(
+  path: epath.PathLike, wanted: Callable[[dict[str, Any]], bool]
+) -> list[dict[str, Any]]:
+  """Rewrites such a file without broken lines and what is not wanted.
+
+  Args:
+    path: of the file; where it is missing, nothing happens.
+    wanted: whether an object stays.
+
+  Returns:
+    What stays.
+
+  Raises:
+    OSError: it cannot be read or written.
+  """
+  path = epath.Path(path)
+  kept = [found for found in objects(path) if wanted(found)]
+  text = "".join(json.dumps(found) + "\n" for found in kept)
+  if path.exists() and path.read_bytes() != text.encode():
+    write_whole(text, path)
+  return kept
 
 
 @contextlib.contextmanager

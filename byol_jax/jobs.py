@@ -21,6 +21,7 @@ class Job(NamedTuple):
     evaluate: state to named numbers; called on every host.
     config_json: goes into each checkpoint.
     name_of: index of a batch to a picture's name; None where they have none.
+    mirror: to what gets the recorded numbers, too (`records.Recorder`).
   """
 
   init: Callable[[], Any]
@@ -30,6 +31,7 @@ class Job(NamedTuple):
   evaluate: Callable[[Any], Mapping[str, float]]
   config_json: str
   name_of: Callable[[int], str] | None = None
+  mirror: Callable[[], Any] | None = None
 
 
 class Plan(NamedTuple):

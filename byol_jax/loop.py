@@ -92,7 +92,7 @@ def _train(
   """The steps that are left; the last state."""
   active, (state, first_step, pending) = parallel.host() == 0, start
   with (
-    records.Recorder(workdir, first_step, active) as recorder,
+    records.Recorder(workdir, first_step, active, job.mirror) as recorder,
     records.Progress(
       plan.num_steps, first_step, plan.images_per_step, active
     ) as progress,

@@ -35,12 +35,11 @@ from byol_jax import (
   replicas,
   shipped,
   stopping,
+  weights_and_biases,
   workdirs,
 )
 from byol_jax import config as config_lib
 
-# What a config is for.
-JOBS = ("train", "evaluate")
 # Nothing was begun; and what a run cannot mend by itself.
 _REFUSED = (evaluate.DataError, workdirs.WorkdirError)
 _FAILED = (ValueError, OSError, FloatingPointError, replicas.ReplicaError)
@@ -71,7 +70,7 @@ def parse_flags(
     argv = command_line.find_files(argv)
     command_line.check_keys(argv)
     _define_config(values, argv)
-    (define or _define_flags)(values)
+    (define or command_line.define_flags)(values)
     rest = _parsed(values, argv)
     if rest[1:]:
       raise ValueError(f"{rest[1]!r} is not a flag; flags begin with --.")
@@ -163,11 +162,16 @@ def _pretraining(values: flags.FlagValues, name: str) -> _Job:
     return workdir, lambda: _print(text)
   data = inputs.open_inputs(config)
   pretrain.check(config, data)
-  return workdir, lambda: pretrain.run(config, data, workdir)
+  if values.wandb and parallel.host() == 0:
+    weights_and_biases.check(values.wandb)
+  extras = pretrain.Extras(values.show_views, values.wandb or "")
+  return workdir, lambda: pretrain.run(config, data, workdir, extras)
 
 
 def _evaluation(values: flags.FlagValues, name: str) -> _Job:
   """Workdir and what to do: to evaluate, or to say what that would be."""
+  if values.wandb:
+    raise ValueError("--wandb is for configs that pretrain.")
   encoder, config = evaluate.find(values.config)
   workdir = values.workdir or workdirs.of_evaluation(config.encoder, name)
   if values.dry_run:
@@ -187,50 +191,6 @@ def _define_config(values: flags.FlagValues, argv: Sequence[str]) -> None:
     lock_config=True,
     flag_values=values,
     sys_argv=argv,
-  )
-
-
-def _define_flags(values: flags.FlagValues) -> None:
-  flags.DEFINE_string(
-    "workdir",
-    None,
-    "Folder of checkpoints and records that all hosts share; runs/<config> by "
-    "default.",
-    flag_values=values,
-  )
-  flags.register_validator(
-    "workdir",
-    lambda path: path != "",
-    "must not be empty; leave it out for runs/<config>.",
-    values,
-  )
-  flags.DEFINE_bool(
-    "dry_run", False, "Print what follows from the config.", flag_values=values
-  )
-  flags.DEFINE_enum(
-    "job",
-    None,
-    JOBS,
-    "Refuse a config that is for the other.",
-    flag_values=values,
-  )
-  flags.DEFINE_string(
-    "coordinator_address",
-    None,
-    "host:port of process 0; on a TPU or in Slurm it is found.",
-    flag_values=values,
-  )
-  flags.register_validator(
-    "coordinator_address",
-    lambda text: text is None or command_line.is_address(text),
-    "must be host:port, such as 10.0.0.1:1234.",
-    values,
-  )
-  flags.DEFINE_integer(
-    "num_processes", None, "Processes in all.", flag_values=values
-  )
-  flags.DEFINE_integer(
-    "process_id", None, "This process, from 0.", flag_values=values
   )
 
 

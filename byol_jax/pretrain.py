@@ -11,10 +11,12 @@ from byol_jax import (
   assembly,
   byol,
   checkpoint,
+  grids,
   inputs,
   jobs,
   loop,
   parallel,
+  weights_and_biases,
   workdirs,
 )
 from byol_jax.augment import views
@@ -22,6 +24,21 @@ from byol_jax.data import sources
 from byol_jax.evaluation import features, summary
 from byol_jax.networks import network
 from byol_jax.types import Batch, Metrics, Variables
+
+
+class Extras(NamedTuple):
+  """What a run shows besides its record.
+
+  Attributes:
+    views: whether TensorBoard gets some views when the run begins.
+    wandb: project of Weights & Biases that gets the numbers, too; "" for none.
+  """
+
+  views: bool = False
+  wandb: str = ""
+
+
+_NO_EXTRAS = Extras()
 
 
 class Parts(NamedTuple):
@@ -97,7 +114,10 @@ def check(config: ml_collections.ConfigDict, data: inputs.Inputs) -> None:
 
 
 def run(
-  config: ml_collections.ConfigDict, data: inputs.Inputs, workdir: str
+  config: ml_collections.ConfigDict,
+  data: inputs.Inputs,
+  workdir: str,
+  extras: Extras = _NO_EXTRAS,
 ) -> dict[str, Any]:
   """Trains, evaluates and says what was reached.
 
@@ -106,6 +126,7 @@ def run(
     data: from `inputs.open_inputs`.
     workdir: folder of checkpoints, metrics and summary; one that has a
       checkpoint is continued.
+    extras: what else is shown.
 
   Returns:
     What `summary.json` in the workdir holds.
@@ -122,7 +143,7 @@ def run(
   shapes = jax.tree.leaves(assembly.state_shapes(config, data.num_classes))
   num_bytes = sum(x.size * x.dtype.itemsize for x in shapes)
   with workdirs.open_workdir(workdir, num_bytes, plan.keep):
-    results = _run(config, data, plan, workdir)
+    results = _run(config, data, plan, workdir, extras)
   summary.report(results, workdir)
   return results
 
@@ -132,6 +153,7 @@ def _run(
   data: inputs.Inputs,
   plan: jobs.Plan,
   workdir: str,
+  extras: Extras,
 ) -> dict[str, Any]:
   num_images = sources.size(data.train)
   parts = make_parts(config, num_images, data.num_classes, data.views)
@@ -147,14 +169,20 @@ def _run(
   def untrained():
     return first(next(batches(0)))
 
+  def begin():
+    if extras.views and parallel.host() == 0:
+      grids.show(data, config.seed, workdir)
+    return _begin_from(config.init_from, untrained())
+
   job = jobs.Job(
-    init=lambda: _begin_from(config.init_from, untrained()),
+    init=begin,
     shapes=lambda: assembly.state_shapes(config, data.num_classes),
     step=parallel.pmap(parts.step, donate=True),
     batches=batches,
     evaluate=lambda state: scores(state.online),
     config_json=_described(config, data),
     name_of=getattr(data.train, "name", None),
+    mirror=weights_and_biases.maker(extras.wandb, workdir, config),
   )
   state, first_step = loop.run(job, plan, workdir)
   results = None

@@ -1,13 +1,14 @@
 """What a run reports: JSON lines, TensorBoard events and a progress line."""
 
 import contextlib
+import functools
 import json
 import logging
 import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import tqdm
@@ -62,7 +63,13 @@ class Recorder:
       not finite as NaN or Infinity, which Python's `json` reads.
   """
 
-  def __init__(self, workdir: str, first_step: int, active: bool = True):
+  def __init__(
+    self,
+    workdir: str,
+    first_step: int,
+    active: bool = True,
+    mirror: Callable[[], Any] | None = None,
+  ):
     """Opens the files.
 
     Args:
@@ -70,20 +77,23 @@ class Recorder:
         packages gcsfs and google-cloud-storage.
       first_step: the restored step, 0 in a new run.
       active: False on all hosts but one; they write nothing.
+      mirror: to what gets the same numbers, by `write` and `close`.
 
     Raises:
       OSError: they cannot be written, said in one sentence.
     """
     self.path = epath.Path(workdir) / "metrics.jsonl"
-    self._events, self._last_step = None, 0
+    self._events, self._mirror, self._last_step = None, None, 0
     if active:
       folder = epath.Path(workdir) / "tensorboard"
       with intact.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-      lines = _drop_after(first_step, self.path)
+      wanted = functools.partial(_is_up_to, first_step)
+      lines = intact.keep_objects(self.path, wanted)
       self._last_step = max((line["step"] for line in lines), default=0)
       with intact.writing(folder):
         self._events = events.Events(folder, first_step, lines)
+      self._mirror = mirror() if mirror else None
 
   def __enter__(self) -> "Recorder":
     return self
@@ -107,6 +117,8 @@ class Recorder:
     self._last_step = step
     with intact.writing(self.path.parent / "tensorboard"):
       self._events.write(step, metrics)
+    if self._mirror:
+      self._mirror.write(step, metrics)
 
   def has(self, step: int) -> bool:
     """Whether there is a line of a step; False where nothing is written."""
@@ -128,6 +140,8 @@ class Recorder:
     Raises:
       OSError: they cannot be written.
     """
+    if self._mirror:
+      self._mirror.close()
     if self._events is not None:
       with intact.writing(self.path.parent / "tensorboard"):
         self._events.close()
@@ -234,14 +248,5 @@ def _is_wide() -> bool:
     return True
 
 
-def _drop_after(step: int, path: epath.Path) -> list[dict[str, Any]]:
-  """Rewrites JSON lines without later steps and without a broken line."""
-  kept = [x for x in intact.objects(path) if _is_up_to(step, x.get("step"))]
-  text = "".join(json.dumps(line) + "\n" for line in kept)
-  if path.exists() and path.read_bytes() != text.encode():
-    intact.write_whole(text, path)
-  return kept
-
-
-def _is_up_to(last: int, step: Any) -> bool:
-  return type(step) is int and step <= last
+def _is_up_to(last: int, line: Mapping[str, Any]) -> bool:
+  return type(line.get("step")) is int and line["step"] <= last

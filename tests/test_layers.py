@@ -29,6 +29,8 @@ LAYERS = {
   "platforms": 0,
   "compiler": 0,
   "encoding": 6,
+  "grids": 5,
+  "weights_and_biases": 3,
   "extract": 8,
   "inspect": 8,
   "inspection": 6,

@@ -9,7 +9,7 @@ import pytest
 from absl import flags
 from PIL import Image
 
-from byol_jax import inputs, preview
+from byol_jax import grids, inputs, preview
 from byol_jax.data import sources
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -62,6 +62,11 @@ def _folder_config(pictures, where, *more):
   )
 
 
+def _draw(config, num_images, num_draws):
+  data = inputs.open_inputs(config)
+  return grids.draw(data, config.seed, num_images, num_draws)
+
+
 def _assert_rows_hold_one_picture(grid, shades):
   """View 2 is solarized: what is bright is inverted."""
   for row, shade in enumerate(shades):
@@ -74,7 +79,7 @@ def _assert_rows_hold_one_picture(grid, shades):
 
 @pytest.mark.parametrize("where", ["host", "device", "memory"])
 def test_draw_shows_several_views_of_the_same_picture(pictures, where):
-  grid = preview.draw(_folder_config(pictures, where), 4, 3)
+  grid = _draw(_folder_config(pictures, where), 4, 3)
   assert grid.originals.shape == (4, 8, 8, 3)
   assert grid.view1.shape == grid.view2.shape == (4, 3, 8, 8, 3)
   assert grid.view1.dtype == grid.view2.dtype == np.float32
@@ -88,7 +93,7 @@ def test_draw_shows_several_views_of_the_same_picture(pictures, where):
 
 def test_draw_shows_what_there_is_without_names_when_unlabelled(pictures):
   config = _folder_config(pictures, "memory", "--config.data.labelled=False")
-  grid = preview.draw(config, 100, 1)
+  grid = _draw(config, 100, 1)
   assert len(grid.originals) == len(SHADES)
   assert grid.names == ()
 
@@ -96,7 +101,7 @@ def test_draw_shows_what_there_is_without_names_when_unlabelled(pictures):
 def test_draw_depends_on_the_seed(pictures):
   def views(seed):
     more = f"--config.seed={seed}"
-    return preview.draw(_folder_config(pictures, "memory", more), 5, 1).view1
+    return _draw(_folder_config(pictures, "memory", more), 5, 1).view1
 
   first = views(1)
   np.testing.assert_array_equal(first, views(1))
@@ -130,7 +135,7 @@ def test_draw_reads_the_beginning_of_a_stream(pictures, monkeypatch):
   config = _folder_config(pictures, "device")
   data = inputs.open_inputs(config)._replace(train=stream)
   monkeypatch.setattr(inputs, "open_inputs", lambda config: data)
-  grid = preview.draw(config, 3, 2)
+  grid = _draw(config, 3, 2)
   assert grid.names == ("a", "b", "c")
   _assert_rows_hold_one_picture(grid, SHADES[:3])
 
@@ -140,11 +145,11 @@ def _plain_grid(names=("", "")):
   row = 0.05 * np.arange(2, dtype=np.float32)[:, None, None, None]
   images = np.broadcast_to(row, (2, 48, 48, 3))
   draws = np.stack([images] * 3, axis=1)
-  return preview.Grid(names, images + 0.2, draws + 0.4, draws + 0.6)
+  return grids.Grid(names, images + 0.2, draws + 0.4, draws + 0.6)
 
 
 def test_mosaic_magnifies_and_leaves_gaps():
-  sheet = preview.mosaic(_plain_grid())
+  sheet = grids.mosaic(_plain_grid())
   # Cells of 96, 4 between them and 16 between the three groups.
   assert sheet.shape == (2 * 96 + 4, 96 + 16 + 296 + 16 + 296, 3)
   assert sheet.dtype == np.uint8
@@ -172,7 +177,7 @@ def test_save_writes_the_mosaic_below_headings(tmp_path, names, left):
     page = np.asarray(file.convert("RGB"))
   assert page.shape == (28 + 196 + 4, left + 720 + 4, 3)
   np.testing.assert_array_equal(
-    page[28:224, left : left + 720], preview.mosaic(grid)
+    page[28:224, left : left + 720], grids.mosaic(grid)
   )
   # Dark letters above each group, and at the left where there are names.
   for start, stop in ((0, 96), (112, 408), (424, 720)):

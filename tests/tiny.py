@@ -113,7 +113,8 @@ def start(workdir, *flags, num_devices=1, dies_in="", **changes):
     [
       *(sys.executable, *program, "--config=configs/cpu.py"),
       *(f"--config.{key}={value}" for key, value in settings.items()),
-      *(f"--workdir={workdir}", *flags),
+      # To compile the views once more would take longer than all else.
+      *(f"--workdir={workdir}", "--noshow_views", *flags),
     ],
     cwd=ROOT,
     env=environment,
