@@ -224,7 +224,7 @@ def _protocol(config, tested, workdir: str, folder: str) -> dict[str, Any]:
   if config.protocol == "knn":
     return frozen.run_knn(config, tested)
   if config.protocol == "logistic":
-    return frozen.run_logistic(config, tested)
+    return frozen.run_logistic(config, tested, workdir, folder)
   return sweep.run(config, tested, workdir, folder)
 
 

@@ -1,10 +1,11 @@
 """Protocols on features that are computed once: k-NN, logistic regression."""
 
+import os
 from typing import Any
 
 import ml_collections
 
-from byol_jax.evaluation import knn, logistic, subject
+from byol_jax.evaluation import knn, linear_classifier, logistic, subject
 
 
 def run_knn(
@@ -26,16 +27,25 @@ def run_knn(
 
 
 def run_logistic(
-  config: ml_collections.ConfigDict, tested: subject.Subject
+  config: ml_collections.ConfigDict,
+  tested: subject.Subject,
+  workdir: str,
+  name: str,
 ) -> dict[str, Any]:
   """Fits regularised logistic regressions (paper, "Linear transfer").
 
   Args:
     config: a validated config of the protocol `logistic`.
     tested: encoder and data.
+    workdir: where results go.
+    name: of the sub-folder for this config, encoder and data.
 
   Returns:
-    `scores` of the test part, `chosen` and `candidates`.
+    `scores` of the test part, `chosen`, `candidates`, and `classifier`, the
+    place in the workdir.
+
+  Raises:
+    OSError: the classifier cannot be written.
   """
   parts = tested.parts
   found = logistic.score(
@@ -50,6 +60,9 @@ def run_logistic(
       num_strengths=config.logistic.num_strengths,
     ),
   )
+  linear_classifier.write(
+    found.classifier, parts.class_names, os.path.join(workdir, name)
+  )
   return {
     "scores": found.test_scores,
     "chosen": {
@@ -58,4 +71,5 @@ def run_logistic(
       "converged": found.converged,
     },
     "candidates": [candidate._asdict() for candidate in found.candidates],
+    "classifier": f"{name}/{linear_classifier.FILE}",
   }

@@ -56,6 +56,7 @@ class Result(NamedTuple):
     test_scores: after the refit, as `scoring.scores`.
     converged: whether the refit did.
     candidates: all strengths, the weakest first.
+    classifier: of the refit, weights [dim, classes] and biases [classes].
   """
 
   strength: float
@@ -63,6 +64,7 @@ class Result(NamedTuple):
   test_scores: dict[str, float]
   converged: bool
   candidates: tuple[Candidate, ...]
+  classifier: tuple[np.ndarray, np.ndarray]
 
 
 def score(
@@ -103,7 +105,12 @@ def score(
   if not converged:
     logging.warning("The fit at penalty %g has not converged.", best.strength)
   return Result(
-    best.strength, best.valid_score, scores, bool(converged), candidates
+    strength=best.strength,
+    valid_score=best.valid_score,
+    test_scores=scores,
+    converged=bool(converged),
+    candidates=candidates,
+    classifier=(found.weights[0], found.biases[0]),
   )
 
 

@@ -17,7 +17,12 @@ from byol_jax import (
   records,
 )
 from byol_jax.data import sources
-from byol_jax.evaluation import classifier, recipe, subject
+from byol_jax.evaluation import (
+  classifier,
+  linear_classifier,
+  recipe,
+  subject,
+)
 from byol_jax.evaluation.feed import Split, Trainer
 
 
@@ -52,8 +57,8 @@ def run(
     name: of the sub-folder for the points of this config, encoder and data.
 
   Returns:
-    `scores` (of the test part), `chosen`, `candidates`, and `checkpoint`, the
-    place in the workdir.
+    `scores` (of the test part), `chosen`, `candidates`, and the places of
+    `checkpoint` and `classifier` in the workdir.
 
   Raises:
     ValueError: fewer pictures than a batch, the parts cannot be joined for the
@@ -85,11 +90,16 @@ def run(
     state = classifier.train(trainer, best.point, train, None, str(place))
   _remove_others(trainer, best, folder)
   test = _split(trainer, tested.parts.test)
+  heads = parallel.first(state.heads)
+  linear_classifier.write(
+    [heads[name][head] for name in "wb"], tested.parts.class_names, folder
+  )
   return {
     "scores": classifier.score(trainer, state, test)[head],
     "chosen": _described(config, best),
     "candidates": [_described(config, candidate) for candidate in candidates],
     "checkpoint": f"{name}/{place.name}",
+    "classifier": f"{name}/{linear_classifier.FILE}",
   }
 
 

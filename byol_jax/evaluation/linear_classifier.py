@@ -1,0 +1,86 @@
+"""The linear classifier that an evaluation chose, as a small file."""
+
+import io
+import os
+import zipfile
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from etils import epath
+
+from byol_jax import intact, parallel
+
+FILE = "classifier.npz"
+
+
+class LinearClassifier(NamedTuple):
+  """Features to logits: `features @ w + b`.
+
+  Attributes:
+    w: [dim, classes] float32.
+    b: [classes] float32.
+    class_names: one a class.
+  """
+
+  w: np.ndarray
+  b: np.ndarray
+  class_names: tuple[str, ...]
+
+
+def write(
+  heads: Sequence[np.ndarray], class_names: Sequence[str], folder: str
+) -> None:
+  """Writes `classifier.npz` whole, from host 0.
+
+  Args:
+    heads: `w` and `b`, as in `LinearClassifier`.
+    class_names: one a class.
+    folder: made if it is missing.
+
+  Raises:
+    OSError: it cannot be written.
+  """
+  if parallel.host():
+    return
+  content = io.BytesIO()
+  w, b = (np.asarray(x, np.float32) for x in heads)
+  np.savez(content, w=w, b=b, class_names=np.array(list(class_names), str))
+  place = epath.Path(folder)
+  place.mkdir(parents=True, exist_ok=True)
+  draft = place / f"{FILE}.tmp"
+  with intact.writing(place / FILE):
+    try:
+      draft.write_bytes(content.getvalue())
+      draft.replace(place / FILE)
+    finally:
+      draft.unlink(missing_ok=True)
+
+
+def read(workdir: str) -> LinearClassifier:
+  """The classifier of the newest result in an evaluation's workdir.
+
+  Args:
+    workdir: of `configs/eval/{logistic,linear,finetune,supervised}.py`; of a
+      logistic regression on several sets, the folder of one.
+
+  Raises:
+    ValueError: there is none, or it is damaged.
+  """
+  result = intact.read(epath.Path(workdir) / "results.json")
+  place = result.get("classifier") if isinstance(result, dict) else None
+  if not isinstance(place, str):
+    raise ValueError(
+      f"{workdir} holds no classifier: it has to be the workdir of a logistic"
+      " regression, a linear evaluation or a fine-tuning."
+    )
+  path = os.path.join(workdir, place)
+  try:
+    with open(path, "rb") as file, np.load(file) as arrays:
+      names = tuple(map(str, arrays["class_names"]))
+      found = LinearClassifier(arrays["w"], arrays["b"], names)
+  except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    raise ValueError(f"{path} is missing or damaged ({error}).") from error
+  if not found.w.shape[1:] == found.b.shape == (len(names),):
+    raise ValueError(f"{path} is damaged: its arrays do not fit together.")
+  return found
