@@ -127,12 +127,13 @@ def _torchvision_names(blocks, convolutions):
 
 
 def test_names_and_layout_are_torchvisions():
-  spec = _spec(encoder="resnet50", stem="imagenet", width_multiplier=1)
+  spec = _spec(encoder="resnet18", stem="imagenet", width_multiplier=1)
   found = torch_weights.state_dict(spec, _variables(spec))
-  assert set(found) == _torchvision_names((3, 4, 6, 3), 3)
-  assert len(found) == 318  # torchvision's resnet50 has these and `fc`.
+  assert set(found) == _torchvision_names((2, 2, 2, 2), 2)
+  # What torchvision's has without `fc`, and a projection in the first group.
+  assert len(found) == 120 + 6
   assert found["conv1.weight"].shape == (64, 3, 7, 7)
-  assert found["layer3.1.conv2.weight"].shape == (256, 256, 3, 3)
+  assert found["layer3.0.conv1.weight"].shape == (256, 128, 3, 3)
   assert found["layer2.0.downsample.1.num_batches_tracked"] == 7
   assert all(x.flags.c_contiguous for x in found.values())
 

@@ -11,6 +11,7 @@ import argparse
 import importlib.util
 import json
 
+import jax
 import numpy as np
 
 from byol_jax import encoders
@@ -141,7 +142,8 @@ def _name(module: str) -> str:
 def _kernel(weight: np.ndarray, standardized: bool) -> np.ndarray:
   """From [height, width, in, out]."""
   if standardized:
-    weight = norms.standardize_weight(weight)
+    # Compiled whole: its parts would be, one by one.
+    weight = jax.jit(norms.standardize_weight)(weight)
   return np.asarray(weight).transpose(3, 2, 0, 1)
 
 
