@@ -26,7 +26,6 @@ setuptools.setup(
     "byol_jax.experiments": "experiments",
   },
   package_data={
-    "byol_jax": ["py.typed"],
     "byol_jax.experiments": ["paper_tables.json"],
   },
   entry_points={"console_scripts": ["byol = byol_jax.cli:main"]},
