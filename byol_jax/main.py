@@ -160,10 +160,10 @@ def _pretraining(values: flags.FlagValues, name: str) -> _Job:
   if values.dry_run:
     text = describe.describe(config)
     return workdir, lambda: _print(text)
-  data = inputs.open_inputs(config)
-  pretrain.check(config, data)
   if values.wandb and parallel.host() == 0:
     weights_and_biases.check(values.wandb)
+  data = inputs.open_inputs(config)
+  pretrain.check(config, data)
   extras = pretrain.Extras(values.show_views, values.wandb or "")
   return workdir, lambda: pretrain.run(config, data, workdir, extras)
 

@@ -5,7 +5,6 @@ have to wait for, never stops a training.
 """
 
 import concurrent.futures
-import importlib.util
 import json
 import os
 import re
@@ -42,13 +41,13 @@ def check(project: str) -> None:
       f"--wandb={project} is no name of a project: up to 128 letters, none of"
       " them a space or one of /\\#?%:."
     )
-  if not importlib.util.find_spec("wandb"):
+  try:
+    import wandb
+  except ImportError as error:
     raise ValueError(
-      f"--wandb={project} needs the package wandb: pip install"
+      f"--wandb={project} needs the package wandb ({error}): pip install"
       " 'byol-jax[wandb]'."
-    )
-  import wandb
-
+    ) from error
   mode = os.environ.get("WANDB_MODE", "online")
   if mode in _WITHOUT_LOGIN:
     return

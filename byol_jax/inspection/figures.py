@@ -17,6 +17,7 @@ _WIDTH = 7.0  # Inches.
 _MAX_LEGEND = 20
 # Without classes thumbnails tell what lies where: one in each of these cells.
 _CELLS = 16
+_THUMBNAIL = 22.0  # Points.
 _MAX_ROWS = 10
 _MAX_NUMBERED = 20
 _MAX_NAMED = 60
@@ -129,17 +130,15 @@ def _map(found: findings.Findings) -> figure.Figure:
 
 def _scatter_pictures(panel, found: findings.Findings) -> None:
   """One picture in each cell of the map that has any."""
-  x, y = found.positions.T
-  panel.set_xlim(-0.03, 1.03)
-  panel.set_ylim(-0.03, 1.03)
   cells = np.floor(found.positions * _CELLS).astype(np.int64)
-  _, chosen = np.unique(cells, axis=0, return_index=True)
-  for at in chosen:
+  taken, chosen = np.unique(cells, axis=0, return_index=True)
+  (left, bottom), (right, top) = taken.min(axis=0), taken.max(axis=0)
+  panel.set_xlim(left - 1, right + 1)
+  panel.set_ylim(bottom - 1, top + 1)
+  for at, place in zip(chosen, taken, strict=True):
     image = gallery.pixels(found.gallery.thumbnails[at])
-    inside = offsetbox.OffsetImage(image, zoom=18.0 / max(image.shape))
-    panel.add_artist(
-      offsetbox.AnnotationBbox(inside, (x[at], y[at]), frameon=False)
-    )
+    inside = offsetbox.OffsetImage(image, zoom=_THUMBNAIL / max(image.shape))
+    panel.add_artist(offsetbox.AnnotationBbox(inside, place, frameon=False))
 
 
 def _spectrum(found: findings.Findings) -> figure.Figure:

@@ -63,10 +63,10 @@ def _header(found: findings.Findings) -> Iterator[str]:
   yield f"<header><h1>{html.escape(found.title)}</h1>"
   yield (
     "<p>The encoder turns each picture into a list of numbers, its features."
-    " This page shows which pictures these hold to be alike, how many"
-    " directions they use"
-    + (", and whether neighbours share a class" if found.confusion else "")
-    + ". Nothing was trained for it.</p>"
+    " This page shows which pictures they hold to be alike, how many directions"
+    " they use"
+    + (", whether neighbours share a class" if found.confusion else "")
+    + ", and how the training went. Nothing was trained for it.</p>"
   )
   facts = (
     f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>"
@@ -108,6 +108,7 @@ def _figure(
   """A thumbnail with what is known of it."""
   shown = found.gallery
   name, below = html.escape(shown.names[at]), cosine
+  last = html.escape(shown.names[at].rpartition("/")[2])
   if shown.class_names:
     kind = html.escape(shown.class_names[shown.labels[at]])
     below = f"{cosine} {kind}"
@@ -119,7 +120,7 @@ def _figure(
   return (
     f'<figure title="{name}"><img alt="{name}"'
     f' src="data:image/webp;base64,{data}">'
-    f"<figcaption>{below.strip() or name}</figcaption></figure>"
+    f"<figcaption>{below.strip() or last}</figcaption></figure>"
   )
 
 
@@ -131,7 +132,9 @@ def _map(found: findings.Findings) -> Iterator[str]:
     " little. Point at one, tap it, or use the arrow keys.</p>"
   )
   yield '<div class="tools">'
-  yield '<button id="pictures" aria-pressed="false">Show pictures</button>'
+  # Points without a colour tell little.
+  pressed = "false" if found.gallery.class_names else "true"
+  yield f'<button id="pictures" aria-pressed="{pressed}">Show pictures</button>'
   names = found.gallery.class_names
   for at, colour in enumerate(colours.of_classes(len(names))):
     yield (

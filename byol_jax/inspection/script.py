@@ -12,7 +12,8 @@ const count = data.x.length;
 const margin = 14, cell = 44, reach = 24;
 const images = new Array(count);
 let width = 0, height = 0, scale = 1, radius = 3;
-let shown = -1, pinned = false, chosen = -1, asPictures = false;
+let shown = -1, pinned = false, chosen = -1;
+let asPictures = !data.classes.length;
 
 const source = (at) => "data:image/webp;base64," + data.thumbnails[at];
 // Wide pages stretch the map: distances far apart mean nothing anyway.
