@@ -220,6 +220,22 @@ def test_a_step_may_be_an_array(tmp_path):
   )
 
 
+def test_heads_that_are_missing_are_the_online_networks(tmp_path):
+  target = _without("projector")(state()["target_params"])
+  momentum = _without("classifier")(released_files.recorded("momentum"))
+  content = released_files.checkpoint(
+    target_params=target,
+    opt_state=[released_files.ScaleByLarsState(mu=momentum)],
+  )
+  found = released.read(released_files.write(tmp_path / "x.pkl", content))
+  assert found.lacking == ("target_params projector", "momentum classifier")
+  got, expected = found.state.target.params, state()
+  for name in expected["online_params"]:
+    owner = "online" if "projector" in name else "target"
+    check_same(got[name], expected[f"{owner}_params"][name])
+  assert not found.state.opt_state[2].trace["classifier"]["w"].any()
+
+
 def zeros(*shape):
   return np.broadcast_to(np.float32(0), shape)
 
@@ -279,6 +295,12 @@ def _with(**modules):
     (lambda: released_files.checkpoint(_without("initial_conv")), "no ResNet"),
     (lambda: released_files.checkpoint(_without("block_group_3")), "blocks"),
     (lambda: released_files.checkpoint(_without("shortcut")), "lacks"),
+    (
+      lambda: released_files.checkpoint(
+        target_params=_without("block_group_1")(state()["target_params"])
+      ),
+      "lacks target/params",
+    ),
     (
       lambda: released_files.checkpoint(
         _with(**{f"{NAME}/~/final_batchnorm": {}})

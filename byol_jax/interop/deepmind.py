@@ -82,10 +82,16 @@ def run(arguments: argparse.Namespace) -> str:
     raise ValueError(f"{out} exists: choose another folder.")
   found = _read(arguments.file)
   _write(found, arguments, out)
-  return (
+  said = (
     f"Wrote {out}: {found.spec.encoder} of width"
-    f" {found.spec.width_multiplier} at step {found.step}.\n{_LICENCE}"
+    f" {found.spec.width_multiplier} at step {found.step}."
   )
+  if found.lacking:
+    said += (
+      f" The file lacks {', '.join(found.lacking)}: training would go on with"
+      " the online network's, and without momentum."
+    )
+  return f"{said}\n{_LICENCE}"
 
 
 def _read(path: str) -> released.Checkpoint:

@@ -22,6 +22,12 @@ from byol_jax.networks import network, resnet
 from byol_jax.types import Variables
 
 _TREES = ("online_params", "target_params", "online_state", "target_state")
+# What has the modules of which tree.
+_TWINS = {
+  "target_params": "online_params",
+  "target_state": "online_state",
+  "momentum": "online_params",
+}
 # Differences that one message names.
 _MAX_NAMED = 3
 
@@ -33,11 +39,15 @@ class Checkpoint(NamedTuple):
     step: number of the next update.
     spec: shape of the network.
     state: of the run, NumPy arrays.
+    lacking: "target_params projector" for each head that a part of the state
+      lacks: the target then begins with the online network's, the momentum
+      with 0.
   """
 
   step: int
   spec: network.Spec
   state: byol.State
+  lacking: tuple[str, ...]
 
 
 def read(path: str) -> Checkpoint:
@@ -62,9 +72,10 @@ def read(path: str) -> Checkpoint:
   step = _step(loaded.get("step"))
   trees = {name: _modules(fields[name], name) for name in _TREES}
   trees["momentum"] = _modules(_momentum(fields["opt_state"]), "opt_state")
+  lacking = _complete(trees)
   spec = recognition.recognise(trees["online_params"])
   renamed = {name: _renamed(x, spec.encoder) for name, x in trees.items()}
-  return Checkpoint(step, spec, _state(step, spec, renamed))
+  return Checkpoint(step, spec, _state(step, spec, renamed), lacking)
 
 
 def _kind(value: Any) -> str:
@@ -103,6 +114,22 @@ def _momentum(parts: Any) -> Any:
     if isinstance(part, dict) and "mu" in part:
       return part["mu"]
   raise recognition.foreign("opt_state has no momentum of LARS")
+
+
+def _complete(trees: dict[str, recognition.Modules]) -> tuple[str, ...]:
+  """Adds the heads that a part of the state lacks; which they were.
+
+  No evaluation needs them, and the target's predictor and classifier nothing.
+  """
+  lacking = {}
+  for name, twin in _TWINS.items():
+    heads = trees[twin].keys() - network.encoder_part(trees[twin]).keys()
+    for module in sorted(heads - trees[name].keys()):
+      lacking[f"{name} {module.partition('/')[0]}"] = None
+      same = trees[twin][module]
+      zeros = {key: np.zeros_like(x) for key, x in same.items()}
+      trees[name][module] = zeros if name == "momentum" else same
+  return tuple(lacking)
 
 
 def _renamed(tree: recognition.Modules, encoder: str) -> recognition.Modules:
