@@ -15,6 +15,7 @@ import safetensors.numpy
 import stored
 
 from byol_jax import convert, encoders, parallel
+from byol_jax.evaluation import linear_classifier
 from byol_jax.interop import torch_weights
 from byol_jax.networks import network, resnet
 from byol_jax.types import Variables
@@ -74,25 +75,27 @@ def documented(monkeypatch, tmp_path):
   return run
 
 
-def _write(encoder, path):
+def _write(encoder, path, fc=()):
   weights = torch_weights.state_dict(encoder.spec, encoder.variables)
+  weights |= dict(fc)
   described = torch_weights.metadata(encoder)
   safetensors.numpy.save_file(weights, path, described)
 
 
 @pytest.mark.parametrize(
-  ("changes", "size"),
+  ("changes", "size", "classes"),
   [
-    ({"encoder": "tiny_resnet", "stem": "imagenet"}, (32, 32)),
-    ({"encoder": "resnet8", "width_multiplier": 2}, (18, 13)),
+    ({"encoder": "tiny_resnet", "stem": "imagenet"}, (32, 32), 0),
+    ({"encoder": "resnet8", "width_multiplier": 2}, (18, 13), 3),
     (
       {"encoder": "TINY", "stem": "imagenet", "weight_standardization": True},
       (38, 33),
+      0,
     ),
   ],
 )
 def test_pytorch_has_our_features(
-  documented, tmp_path, monkeypatch, changes, size
+  documented, tmp_path, monkeypatch, changes, size, classes
 ):
   import torchvision_like  # Needs PyTorch.
 
@@ -102,7 +105,13 @@ def test_pytorch_has_our_features(
   encoder = encoders.Encoder("runs/x, step 7", spec, 32, variables, {})
   images = _pictures(2, *size, 3)
   expected = jax.jit(encoders.as_function(encoder))(images)
-  _write(encoder, tmp_path / "resnet.safetensors")
+  fc = {}
+  if classes:
+    rng = np.random.default_rng(2)
+    fc["fc.weight"] = rng.normal(size=(classes, expected.shape[1])).astype("f")
+    fc["fc.bias"] = rng.normal(size=classes).astype("f")
+    expected = np.asarray(expected) @ fc["fc.weight"].T + fc["fc.bias"]
+  _write(encoder, tmp_path / "resnet.safetensors", fc)
   architecture = resnet.ARCHITECTURES[spec.encoder]
   theirs = torchvision_like.ResNet(architecture.blocks, architecture.bottleneck)
   got = documented(theirs, images)
@@ -177,6 +186,44 @@ def test_command_writes_weights_and_what_they_are(run, tmp_path, capsys):
   }
   assert {name: json.loads(about[name]) for name in numbers} == numbers
   assert list(tmp_path.iterdir()) == [out]
+
+
+def _classifier(folder, encoder):
+  rng = np.random.default_rng(0)
+  found = linear_classifier.LinearClassifier(
+    w=rng.normal(size=(16, 3)).astype(np.float32),
+    b=rng.normal(size=3).astype(np.float32),
+    class_names=("a", "b", "c"),
+    encoder=encoder,
+  )
+  linear_classifier.write(found, str(folder / "key"))
+  place = {"classifier": f"key/{linear_classifier.FILE}"}
+  (folder / "results.json").write_text(json.dumps(place))
+  return found
+
+
+def test_a_classifier_becomes_the_last_layer(run, tmp_path, capsys):
+  workdir, variables = run
+  found = _classifier(tmp_path, encoders.fingerprint(variables))
+  out = tmp_path / "x.safetensors"
+  flag = f"--classifier={tmp_path}"
+  convert.main(["convert", "torch", str(workdir), str(out), flag])
+  assert "16 features, 3 classes." in capsys.readouterr().out
+  got = safetensors.numpy.load_file(out)
+  np.testing.assert_array_equal(got["fc.weight"], found.w.T)
+  np.testing.assert_array_equal(got["fc.bias"], found.b)
+  with safetensors.safe_open(out, "np") as file:
+    assert json.loads(file.metadata()["classes"]) == ["a", "b", "c"]
+
+
+def test_a_classifier_of_another_encoder_is_refused(run, tmp_path, capsys):
+  _classifier(tmp_path, "another")
+  out = tmp_path / "x.safetensors"
+  flag = f"--classifier={tmp_path}"
+  with pytest.raises(SystemExit):
+    convert.main(["convert", "torch", str(run[0]), str(out), flag])
+  assert "is for other features than" in capsys.readouterr().err
+  assert not out.exists()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import json
 
+import jax
 import numpy as np
 import pytest
 
@@ -7,12 +8,17 @@ from byol_jax import evaluate, labelled
 from byol_jax.evaluation import linear_classifier, subject
 from tests import tiny_eval
 
-W, B = np.arange(6.0).reshape(3, 2), np.array([0.5, -1.0])
+CLASSIFIER = linear_classifier.LinearClassifier(
+  w=np.arange(6, dtype=np.float32).reshape(3, 2),
+  b=np.array([0.5, -1.0], np.float32),
+  class_names=("cat", "dög"),
+  encoder="0123456789ab",
+)
 
 
 @pytest.fixture
 def workdir(tmp_path):
-  linear_classifier.write((W, B), ("cat", "dög"), str(tmp_path / "key"))
+  linear_classifier.write(CLASSIFIER, str(tmp_path / "key"))
   result = {"classifier": f"key/{linear_classifier.FILE}"}
   (tmp_path / "results.json").write_text(json.dumps(result))
   return tmp_path
@@ -20,10 +26,8 @@ def workdir(tmp_path):
 
 def test_what_was_written_is_read(workdir):
   found = linear_classifier.read(str(workdir))
-  np.testing.assert_array_equal(found.w, W)
-  np.testing.assert_array_equal(found.b, B)
+  jax.tree.map(np.testing.assert_array_equal, found, CLASSIFIER)
   assert found.w.dtype == np.float32
-  assert found.class_names == ("cat", "dög")
   assert [x.name for x in (workdir / "key").iterdir()] == ["classifier.npz"]
 
 
@@ -65,3 +69,4 @@ def test_it_scores_what_the_result_says(tmp_path, name, changes):
   np.testing.assert_allclose(top1, result["scores"]["top1"], atol=2e-3)
   assert top1 > 0.2
   assert found.class_names == tuple(parts.class_names)
+  assert found.encoder == result["encoder"]["weights"]

@@ -5,6 +5,7 @@ from typing import Any
 
 import ml_collections
 
+from byol_jax import encoders
 from byol_jax.evaluation import knn, linear_classifier, logistic, subject
 
 
@@ -61,7 +62,12 @@ def run_logistic(
     ),
   )
   linear_classifier.write(
-    found.classifier, parts.class_names, os.path.join(workdir, name)
+    linear_classifier.LinearClassifier(
+      *found.classifier,
+      class_names=tuple(parts.class_names),
+      encoder=encoders.fingerprint(tested.encoder.variables),
+    ),
+    os.path.join(workdir, name),
   )
   return {
     "scores": found.test_scores,

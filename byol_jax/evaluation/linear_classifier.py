@@ -3,7 +3,6 @@
 import io
 import os
 import zipfile
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,21 +20,20 @@ class LinearClassifier(NamedTuple):
     w: [dim, classes] float32.
     b: [classes] float32.
     class_names: one a class.
+    encoder: `encoders.fingerprint` of what made the features; empty for pixels.
   """
 
   w: np.ndarray
   b: np.ndarray
   class_names: tuple[str, ...]
+  encoder: str
 
 
-def write(
-  heads: Sequence[np.ndarray], class_names: Sequence[str], folder: str
-) -> None:
+def write(found: LinearClassifier, folder: str) -> None:
   """Writes `classifier.npz` whole, from host 0.
 
   Args:
-    heads: `w` and `b`, as in `LinearClassifier`.
-    class_names: one a class.
+    found: the classifier.
     folder: made if it is missing.
 
   Raises:
@@ -44,8 +42,7 @@ def write(
   if parallel.host():
     return
   content = io.BytesIO()
-  w, b = (np.asarray(x, np.float32) for x in heads)
-  np.savez(content, w=w, b=b, class_names=np.array(list(class_names), str))
+  np.savez(content, **found._asdict())  # Without objects, so no pickle.
   place = epath.Path(folder)
   place.mkdir(parents=True, exist_ok=True)
   draft = place / f"{FILE}.tmp"
@@ -78,7 +75,9 @@ def read(workdir: str) -> LinearClassifier:
   try:
     with open(path, "rb") as file, np.load(file) as arrays:
       names = tuple(map(str, arrays["class_names"]))
-      found = LinearClassifier(arrays["w"], arrays["b"], names)
+      found = LinearClassifier(
+        arrays["w"], arrays["b"], names, str(arrays["encoder"])
+      )
   except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
     raise ValueError(f"{path} is missing or damaged ({error}).") from error
   if not found.w.shape[1:] == found.b.shape == (len(names),):

@@ -6,11 +6,13 @@ import math
 from typing import Any, NamedTuple
 
 import ml_collections
+import numpy as np
 from etils import epath
 
 from byol_jax import (
   checkpoint,
   classify,
+  encoders,
   intact,
   labelled,
   parallel,
@@ -90,10 +92,7 @@ def run(
     state = classifier.train(trainer, best.point, train, None, str(place))
   _remove_others(trainer, best, folder)
   test = _split(trainer, tested.parts.test)
-  heads = parallel.first(state.heads)
-  linear_classifier.write(
-    [heads[name][head] for name in "wb"], tested.parts.class_names, folder
-  )
+  linear_classifier.write(_classifier(tested, state, head), folder)
   return {
     "scores": classifier.score(trainer, state, test)[head],
     "chosen": _described(config, best),
@@ -183,6 +182,20 @@ def _refit(
   point = best.point._replace(learning_rates=(rate,))
   both = _split(trainer, everything)
   return classifier.train(trainer, point, both, None, str(place))
+
+
+def _classifier(
+  tested: subject.Subject, state: classify.State, head: int
+) -> linear_classifier.LinearClassifier:
+  heads = parallel.first(state.heads)
+  # Of features that are computed once, the state has no encoder.
+  encoder = parallel.first(state.encoder) or tested.encoder.variables
+  return linear_classifier.LinearClassifier(
+    w=np.asarray(heads["w"][head]),
+    b=np.asarray(heads["b"][head]),
+    class_names=tuple(tested.parts.class_names),
+    encoder=encoders.fingerprint(encoder),
+  )
 
 
 def _remove_others(trainer: Trainer, best: Candidate, folder: str) -> None:

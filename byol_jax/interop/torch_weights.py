@@ -2,9 +2,10 @@
 
 python -m byol_jax.convert torch runs/mine resnet.safetensors
 
-The file is a state dict of torchvision's ResNet without its last layer, `fc`.
-PyTorch pads strided layers otherwise: docs/interoperability.md has the function
-that makes torchvision's network exactly ours.
+The file is a state dict of torchvision's ResNet; `--classifier`, the workdir of
+a logistic regression, a linear evaluation or a fine-tuning, adds its last
+layer, `fc`. PyTorch pads strided layers otherwise: docs/interoperability.md has
+the function that makes torchvision's network exactly ours.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import jax
 import numpy as np
 
 from byol_jax import encoders
+from byol_jax.evaluation import linear_classifier
 from byol_jax.interop import output
 from byol_jax.networks import network, norms, resnet
 from byol_jax.types import Variables
@@ -33,20 +35,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   """Adds what the command takes."""
   parser.add_argument("encoder", help="workdir of a run, or a checkpoint")
   parser.add_argument("out", help="file to write, .safetensors")
+  parser.add_argument(
+    "--classifier", default="", help="workdir of an evaluation that trained one"
+  )
 
 
 def run(arguments: argparse.Namespace) -> str:
   """Writes the file.
 
   Args:
-    arguments: `encoder` and `out`.
+    arguments: `encoder`, `out` and `classifier`.
 
   Returns:
     A line that says what was written.
 
   Raises:
-    ValueError: there is no such encoder, PyTorch has no such network, or the
-      file's name is wrong.
+    ValueError: there is no such encoder or classifier, they do not belong
+      together, PyTorch has no such network, or the file's name is wrong.
     OSError: the file cannot be written.
   """
   if not importlib.util.find_spec("safetensors"):
@@ -60,10 +65,23 @@ def run(arguments: argparse.Namespace) -> str:
   encoder = encoders.open_encoder(arguments.encoder)
   weights = state_dict(encoder.spec, encoder.variables)
   described = metadata(encoder)
+  ending = ""
+  if arguments.classifier:
+    found = linear_classifier.read(arguments.classifier)
+    if found.encoder != encoders.fingerprint(encoder.variables):
+      raise ValueError(
+        f"The classifier of {arguments.classifier} is for other features than"
+        f" those of {encoder.name}."
+      )
+    weights["fc.weight"] = np.ascontiguousarray(found.w.T)
+    weights["fc.bias"] = found.b
+    described["classes"] = json.dumps(found.class_names)
+    ending = f", {len(found.class_names)} classes"
   output.write(safetensors.numpy.save(weights, described), arguments.out)
   return (
     f"Wrote {arguments.out}: {encoder.spec.encoder} of width"
-    f" {encoder.spec.width_multiplier}, {described['features']} features."
+    f" {encoder.spec.width_multiplier}, {described['features']} features"
+    f"{ending}."
   )
 
 
