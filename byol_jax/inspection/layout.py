@@ -4,6 +4,7 @@ import importlib.util
 import warnings
 
 import numpy as np
+import threadpoolctl
 
 KINDS = ("tsne", "umap")
 NAMES = {"tsne": "t-SNE", "umap": "UMAP"}
@@ -12,6 +13,8 @@ _COMPONENTS = 50
 # The libraries' own choices; fewer pictures need smaller ones.
 _PERPLEXITY = 30.0
 _NEIGHBOURS = 15
+# With fewer pictures, threads wait for each other longer than they work.
+_SMALL = 1000
 
 
 def check(kind: str) -> None:
@@ -49,8 +52,10 @@ def positions(features: np.ndarray, kind: str, seed: int) -> np.ndarray:
   if np.ptp(unit, axis=0).max() < 1e-6:
     return np.full((len(unit), 2), 0.5)
   components = min(_COMPONENTS, *unit.shape)
-  small = decomposition.PCA(components, random_state=seed).fit_transform(unit)
-  placed = _tsne(small, seed) if kind == "tsne" else _umap(small, seed)
+  method = decomposition.PCA(components, random_state=seed)
+  place = _tsne if kind == "tsne" else _umap
+  with threadpoolctl.threadpool_limits(1 if len(unit) < _SMALL else None):
+    placed = place(method.fit_transform(unit), seed)
   low, high = placed.min(axis=0), placed.max(axis=0)
   return (placed - (low + high) / 2) / (high - low).max() + 0.5
 

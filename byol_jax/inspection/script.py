@@ -73,7 +73,8 @@ function paintPictures(target) {
     const most = Math.max(image.naturalWidth, image.naturalHeight);
     const w = (cell - 4) * image.naturalWidth / most;
     const h = (cell - 4) * image.naturalHeight / most;
-    const x = (column + 0.5) * cell - w / 2, y = (row + 0.5) * cell - h / 2;
+    const x = Math.min((column + 0.5) * cell - w / 2, width - w);
+    const y = Math.min((row + 0.5) * cell - h / 2, height - h);
     target.drawImage(image, x, y, w, h);
     if (data.colours.length) {
       target.strokeStyle = colour(at);

@@ -85,9 +85,9 @@ button i { display: inline-block; width: 0.65em; height: 0.65em;
   border: 1px solid var(--page); background: var(--panel); }
 .confusion td.own { outline: 1px solid var(--soft); outline-offset: -1px; }
 .confusion td.share { background: none; text-align: right; padding: 0 0.5rem; }
-.dense { font-size: 9px; line-height: 1; }
-.dense td { width: 10px; height: 10px; min-width: 10px; border-width: 0.5px; }
+.dense { font-size: 10px; line-height: 1; }
+.dense td { width: 13px; height: 13px; min-width: 13px; border-width: 0.5px; }
 .dense td.share { display: none; }
-.dense thead span { max-height: 7rem; width: 10px; }
+.dense thead span { max-height: 7rem; width: 13px; }
 ul { padding-left: 1.2rem; }
 """
