@@ -10,7 +10,7 @@ import pytest
 import yaml
 from absl import flags
 
-from byol_jax import cli, extract, main, preflight, preview, schema
+from byol_jax import cli, extract, inspect, main, preflight, preview, schema
 
 ROOT = pathlib.Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -23,6 +23,7 @@ PARSE = {
   "preview": preview.parse_flags,
   "preflight": preflight.parse_flags,
   "extract": extract.parse_flags,
+  "inspect": inspect.parse_flags,
 }
 
 

@@ -10,7 +10,7 @@ import shlex
 import pytest
 from absl import flags
 
-from byol_jax import extract, main, preflight, preview, schema
+from byol_jax import extract, inspect, main, preflight, preview, schema
 from experiments import processes, runner
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -23,6 +23,7 @@ PARSE = {
   "preview": preview.parse_flags,
   "preflight": preflight.parse_flags,
   "extract": extract.parse_flags,
+  "inspect": inspect.parse_flags,
 }
 
 
@@ -92,7 +93,7 @@ def test_commands_are_found():
 def test_command_is_understood(page, name, arguments):
   values = flags.FlagValues()
   PARSE[name]([name, *arguments], values)
-  if name != "extract":
+  if name not in ("extract", "inspect"):
     config = values["config"].value
     assert set(schema.of(config.get("protocol"))) > {"seed"}
 
