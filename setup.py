@@ -64,6 +64,7 @@ setuptools.setup(
       "pyyaml>=6.0",  # Comes with ml-collections.
       "ruff==0.17.6",
       "safetensors>=0.8",
+      "selenium>=4.51",  # Drives chromium, where there is one.
       "setuptools>=84.0",
       "torch==2.13.0",  # CI compares with real PyTorch.
     ],
@@ -74,6 +75,8 @@ setuptools.setup(
     ],
     "convert": ["safetensors>=0.8"],
     "parquet": ["pyarrow>=26.0"],
+    "umap": ["umap-learn>=0.5"],  # byol_jax.inspect --map=umap.
+    "wandb": ["wandb>=0.31"],
     "tpu": ["jax[tpu]"],
     "cuda": ["jax[cuda13]"],
   },
