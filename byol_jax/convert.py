@@ -8,6 +8,12 @@ Each kind is a module in `interop/` with `add_arguments(parser)` and
 `run(arguments)`, which returns the line that is printed at the end.
 """
 
+import signal
+
+if __name__ == "__main__":
+  # The imports take seconds: Ctrl-C ends them without a traceback.
+  signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import importlib
 import sys
@@ -57,9 +63,10 @@ def main(argv: Sequence[str]) -> None:
   )
   module.add_arguments(parser)
   try:
-    print(module.run(parser.parse_args(argv[2:])))
+    said = module.run(parser.parse_args(argv[2:]))
   except (ValueError, OSError) as error:  # Also damaged checkpoints.
     exits.refuse(str(error))
+  print(said)
 
 
 if __name__ == "__main__":
