@@ -43,6 +43,7 @@ setuptools.setup(
     "optax>=0.2.8",
     "orbax-checkpoint>=0.12.8",
     "pillow>=13.0",  # Picture formats that TensorFlow cannot read.
+    "safetensors>=0.8",  # Weights for other programs, without pickle.
     "scikit-image>=0.26",
     "scikit-learn>=1.9",
     "tensorboard>=2.21",
@@ -63,7 +64,6 @@ setuptools.setup(
       "pytest-xdist>=3.8",
       "pyyaml>=6.0",  # Comes with ml-collections.
       "ruff==0.17.6",
-      "safetensors>=0.8",
       "selenium>=4.51",  # Drives chromium, where there is one.
       "setuptools>=84.0",
       "torch==2.13.0",  # CI compares with real PyTorch.
@@ -73,7 +73,6 @@ setuptools.setup(
       "mkdocs-material>=9.8",
       "mkdocstrings[python]>=1.0",
     ],
-    "convert": ["safetensors>=0.8"],
     "parquet": ["pyarrow>=26.0"],
     "umap": ["umap-learn>=0.5"],  # byol_jax.inspect --map=umap.
     "wandb": ["wandb>=0.31"],

@@ -254,11 +254,3 @@ def test_other_norms_are_refused():
   spec = _spec(encoder_norm="layer")
   with pytest.raises(ValueError, match="encoder_norm is 'layer'"):
     torch_weights.state_dict(spec, Variables({}, {}))
-
-
-def test_command_says_what_to_install(monkeypatch, capsys):
-  monkeypatch.setitem(sys.modules, "safetensors", None)
-  with pytest.raises(SystemExit) as error:
-    convert.main(["convert", "torch", "nowhere", "x.safetensors"])
-  assert error.value.code == 2
-  assert "pip install 'byol-jax[convert]'" in capsys.readouterr().err

@@ -9,11 +9,11 @@ the function that makes torchvision's network exactly ours.
 """
 
 import argparse
-import importlib.util
 import json
 
 import jax
 import numpy as np
+import safetensors.numpy
 
 from byol_jax import encoders
 from byol_jax.evaluation import linear_classifier
@@ -54,13 +54,6 @@ def run(arguments: argparse.Namespace) -> str:
       together, PyTorch has no such network, or the file's name is wrong.
     OSError: the file cannot be written.
   """
-  if not importlib.util.find_spec("safetensors"):
-    raise ValueError(
-      "The package safetensors is missing: pip install 'byol-jax[convert]'."
-    )
-  # Not everybody has it.
-  import safetensors.numpy
-
   output.check(arguments.out, ".safetensors")
   encoder = encoders.open_encoder(arguments.encoder)
   weights = state_dict(encoder.spec, encoder.variables)
