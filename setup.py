@@ -47,7 +47,6 @@ setuptools.setup(
     "scikit-image>=0.26",
     "scikit-learn>=1.9",
     "tensorboard>=2.21",
-    "tensorboardX>=2.6.5",  # Events without importing TensorFlow.
     "tensorflow>=2.21",
     "tensorflow-datasets>=4.9.10",
     "tensorstore>=0.1.86",  # Comes with Orbax.

@@ -20,7 +20,7 @@ see that it works; the first line says what it ran on.
 A rented H100 with CUDA 13, in the repository, without TensorFlow:
 
 pip install "jax[cuda13]" absl-py chex dm-haiku etils ml-collections optax
-pip install orbax-checkpoint pillow scikit-learn tensorboardX threadpoolctl tqdm
+pip install orbax-checkpoint pillow scikit-learn tensorboard threadpoolctl tqdm
 pip install torch --index-url https://download.pytorch.org/whl/cu130
 nvidia-smi --query-gpu=name,clocks.max.sm,power.limit --format=csv
 

@@ -1,7 +1,7 @@
 """TensorBoard's event files, of which a run has few however often it began.
 
-Written by the caller's thread: tensorboardX has one of its own, which dies on
-a full disk and leaves the training waiting for ever.
+Written by the caller's thread: writers with one of their own die on a full disk
+and leave the training waiting for ever.
 """
 
 import struct
@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from etils import epath
-from tensorboardX import record_writer
-from tensorboardX.proto import event_pb2, summary_pb2
+from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.summary.writer import record_writer
 
 # TensorBoard finds a file by this part of its name.
 _MARK = "tfevents"
@@ -148,7 +148,7 @@ def _new(folder: epath.Path, first_step: int) -> epath.Path:
 
 def _begin(path: epath.Path, purge_step: int) -> record_writer.RecordWriter:
   """A file whose head drops the earlier files' events from a step on."""
-  writer = record_writer.RecordWriter(str(path))
+  writer = record_writer.RecordWriter(path.open("wb"))
   start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
   _put(writer, file_version="brain.Event:2")
   _put(writer, step=purge_step, session_log=start)

@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 import threadpoolctl
-from sklearn import exceptions, linear_model, model_selection, preprocessing
 
 from byol_jax.evaluation.features import Features
 
@@ -28,6 +27,9 @@ def linear_top1(train: Features, test: Features, seed: int) -> float:
   Returns:
     Share of test pictures classified right, in [0, 1].
   """
+  # Its import takes a second, for which nobody waits at the start of a run.
+  from sklearn import model_selection, preprocessing
+
   scaler = preprocessing.StandardScaler().fit(train.representation)
   x, y = scaler.transform(train.representation), train.labels
   _, counts = np.unique(y, return_counts=True)
@@ -41,6 +43,8 @@ def linear_top1(train: Features, test: Features, seed: int) -> float:
 
 
 def _fit(x, y, strength):
+  from sklearn import exceptions, linear_model
+
   model = linear_model.LogisticRegression(C=strength, max_iter=200)
   # With threads, OpenBLAS takes minutes where another program is running.
   with threadpoolctl.threadpool_limits(1), warnings.catch_warnings():
