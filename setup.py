@@ -35,6 +35,7 @@ setuptools.setup(
     "chex>=0.1.92",
     "dm-haiku>=0.0.17",
     "etils>=1.15",  # Paths in buckets; comes with Orbax.
+    "filelock>=4.0",  # JAX needs it to limit its cache of programs.
     "importlib_resources>=6.5",  # tensorflow-datasets needs it, undeclared.
     "jax>=0.10.2",
     "matplotlib>=3.11",

@@ -21,6 +21,7 @@ A rented H100 with CUDA 13, in the repository, without TensorFlow:
 
 pip install "jax[cuda13]" absl-py chex dm-haiku etils ml-collections optax
 pip install orbax-checkpoint pillow scikit-learn tensorboard threadpoolctl tqdm
+pip install filelock
 pip install torch --index-url https://download.pytorch.org/whl/cu130
 nvidia-smi --query-gpu=name,clocks.max.sm,power.limit --format=csv
 

@@ -27,20 +27,27 @@ _PROCESSORS = pathlib.Path("/proc/cpuinfo")
 # XLA aborts at a flag that it does not know: the releases that know them all,
 # tried one by one. A later one is added here once it was.
 _KNOWN_BY = frozenset({"0.10.2"})
+# Bytes of compiled programs that are kept; a large ResNet's has some ten
+# million.
+_MAX_BYTES = 2 * 2**30
 
 
 def prepare() -> None:
   """Sets flags and the cache of compiled programs where nobody else has.
 
-  To be called before anything asks for a device. The user's XLA_FLAGS and
-  JAX_COMPILATION_CACHE_DIR win; JAX_ENABLE_COMPILATION_CACHE=0 switches the
-  cache off.
+  To be called before anything asks for a device. The user's XLA_FLAGS,
+  JAX_COMPILATION_CACHE_DIR and JAX_COMPILATION_CACHE_MAX_SIZE win;
+  JAX_ENABLE_COMPILATION_CACHE=0 switches the cache off. A folder that the user
+  names keeps JAX's default, no limit of size.
   """
   _set_flags(os.environ.get("XLA_FLAGS"))
   if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     folder = cache_folder()
     if folder:
+      _date(pathlib.Path(folder))
       jax.config.update("jax_compilation_cache_dir", folder)
+      if "JAX_COMPILATION_CACHE_MAX_SIZE" not in os.environ:
+        jax.config.update("jax_compilation_cache_max_size", _MAX_BYTES)
 
 
 def _set_flags(given: str | None) -> None:
@@ -92,6 +99,21 @@ def cache_folder() -> str:
       return str(folder)
   except (OSError, RuntimeError):  # Of a full or foreign disk; of no home.
     return ""
+
+
+def _date(folder: pathlib.Path) -> None:
+  """Notes when programs were last used, where that is missing.
+
+  With a limit of size JAX keeps a program's last use in a file beside it. Where
+  one lacks it, kept without a limit or by a process that was killed in between,
+  JAX could add no program any more.
+  """
+  with contextlib.suppress(OSError):  # Another process may remove them.
+    for program in folder.glob("*-cache"):
+      used = program.with_name(f"{program.name.removesuffix('-cache')}-atime")
+      if not used.exists():
+        nanosecs = program.stat().st_mtime_ns
+        used.write_bytes(nanosecs.to_bytes(8, "little"))
 
 
 def _machine() -> str:

@@ -116,3 +116,38 @@ def test_compiled_programs_are_kept_unless_switched_off(
     **environment,
   }
   assert prepared(program, **environment) == expected
+
+
+@pytest.mark.parametrize(
+  ("environment", "expected"),
+  [
+    ({}, 2 * 2**30),
+    ({"JAX_COMPILATION_CACHE_MAX_SIZE": "1000"}, 1000),
+    ({"JAX_COMPILATION_CACHE_DIR": "mine"}, -1),  # No limit.
+  ],
+)
+def test_the_cache_has_a_limit_unless_the_user_sets_one(
+  environment, expected, tmp_path
+):
+  program = "import jax; print(jax.config.jax_compilation_cache_max_size)"
+  environment = {"XDG_CACHE_HOME": str(tmp_path), **environment}
+  assert prepared(program, **environment) == str(expected)
+
+
+def test_the_least_recently_used_program_makes_room(tmp_path, monkeypatch):
+  monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+  folder = pathlib.Path(compiler.cache_folder())
+  for name, secs in (("old", 1), ("new", 2)):  # Kept before there was a limit.
+    (folder / f"{name}-cache").write_bytes(bytes(50_000))
+    os.utime(folder / f"{name}-cache", (secs, secs))
+  prepared(
+    "import jax; jax.jit(lambda x: x + 1)(1.0)",
+    XDG_CACHE_HOME=str(tmp_path),
+    JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
+    JAX_COMPILATION_CACHE_MAX_SIZE="80000",
+    JAX_RAISE_PERSISTENT_CACHE_ERRORS="1",
+  )
+  names = {x.name for x in folder.glob("*-cache")}
+  assert "old-cache" not in names
+  assert "new-cache" in names
+  assert len(names) > 1
