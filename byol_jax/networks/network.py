@@ -8,12 +8,9 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from byol_jax import platforms
-from byol_jax.networks import mlp, norms, resnet
+from byol_jax.networks import mlp, norms, pure, resnet
 from byol_jax.types import Variables
 
-# Axes of a batch of images.
-_ONE_VIEW = 4
 # Modules of the network that are not the encoder's.
 _HEADS = ("projector", "predictor", "classifier")
 
@@ -140,7 +137,7 @@ def make_network(
     encoded = _encode(spec, axis_name, images, is_training, dtype)
     return _heads(spec, axis_name, encoded, is_training)
 
-  return _transform(forward)
+  return Network(*pure.functions(forward))
 
 
 def make_encoder(spec: EncoderSpec, axis_name: str) -> Network:
@@ -158,7 +155,7 @@ def make_encoder(spec: EncoderSpec, axis_name: str) -> Network:
     y = _encode(spec, axis_name, images, is_training)
     return Outputs(y, (), (), ())
 
-  return _transform(forward)
+  return Network(*pure.functions(forward))
 
 
 def encoder_part(tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,43 +168,6 @@ def encoder_part(tree: Mapping[str, Any]) -> dict[str, Any]:
     The same without projector, predictor and classifier.
   """
   return {k: v for k, v in tree.items() if k.split("/")[0] not in _HEADS}
-
-
-def _transform(function):
-  """The two pure functions of (images, is_training)."""
-  forward = hk.transform_with_state(function)
-
-  def init(key, images):
-    seen = jax.vmap(
-      lambda x: forward.init(key, x, True), axis_name=norms.VIEWS
-    )(images[None])
-    return Variables(*jax.tree.map(lambda x: x[0], seen))
-
-  def apply(variables, images, is_training):
-    if not is_training:
-      return forward.apply(*variables, None, images, False)
-    if images.ndim == _ONE_VIEW:
-      outputs, stats = apply(variables, images[None], True)
-      return jax.tree.map(lambda x: x[0], outputs), stats
-    if len(images) > 1 and platforms.name() == "cpu":
-      return _one_after_the_other(apply, variables, images)
-    # One convolution for all views: fewer, larger pieces of work.
-    return jax.vmap(
-      lambda x: forward.apply(*variables, None, x, True),
-      out_axes=(0, None),
-      axis_name=norms.VIEWS,
-    )(images)
-
-  return Network(init, apply)
-
-
-def _one_after_the_other(apply, variables, images):
-  """As all views at once, in pieces that fit a CPU's caches better."""
-  outputs, stats = [], variables.stats
-  for view in images:
-    seen, stats = apply(Variables(variables.params, stats), view, True)
-    outputs.append(seen)
-  return jax.tree.map(lambda *x: jnp.stack(x), *outputs), stats
 
 
 def _heads(spec, axis_name, representation, is_training):
