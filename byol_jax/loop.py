@@ -12,6 +12,7 @@ from byol_jax import (
   checkpoint,
   health,
   jobs,
+  pace,
   parallel,
   records,
   replicas,
@@ -44,7 +45,7 @@ class _Tools(NamedTuple):
 
   manager: Any
   recorder: records.Recorder
-  progress: records.Progress
+  progress: pace.Progress
   losses: health.Losses
   collapse: health.Collapse
 
@@ -93,7 +94,7 @@ def _train(
   active, (state, first_step, pending) = parallel.host() == 0, start
   with (
     records.Recorder(workdir, first_step, active, job.mirror) as recorder,
-    records.Progress(
+    pace.Progress(
       plan.num_steps, first_step, plan.images_per_step, active
     ) as progress,
   ):
@@ -179,7 +180,7 @@ def _begin(job: jobs.Job, manager: Any) -> _Start:
 
 
 def _scores(
-  job: jobs.Job, state: Any, step: int, progress: records.Progress
+  job: jobs.Job, state: Any, step: int, progress: pace.Progress
 ) -> Mapping[str, float] | None:
   """What the evaluation finds; None if it is asked to stop."""
   try:

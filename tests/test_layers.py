@@ -63,6 +63,7 @@ LAYERS = {
   "checkpoint": 3,
   "command_line": 3,
   "records": 2,
+  "pace": 3,
   "health": 3,
   "replicas": 2,
   "stopping": 2,
