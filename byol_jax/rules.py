@@ -91,12 +91,26 @@ def decay() -> Rule:
   return Rule((int, float), lambda value: 0 <= value < 1, "a number in [0, 1)")
 
 
+def share() -> Rule:
+  """A number in (0, 1]."""
+  return Rule((int, float), lambda value: 0 < value <= 1, "a number in (0, 1]")
+
+
 def sizes() -> Rule:
   """A tuple of positive integers, perhaps empty."""
   return Rule(
     (tuple,),
     lambda value: all(type(size) is int and size > 0 for size in value),
     "a tuple of positive integers such as (4096,)",
+  )
+
+
+def counts() -> Rule:
+  """A tuple of positive integers, at least one."""
+  return Rule(
+    (tuple,),
+    lambda value: len(value) > 0 and sizes().holds(value),
+    "a tuple of positive integers such as (1, 5, 20, 200)",
   )
 
 

@@ -167,20 +167,14 @@ _EVALUATION = {
   **_ENCODER,
   "evaluation.batch_size": rules.count(1),
   "evaluation.geometry": rules.choice("crop_then_resize", "resize_then_crop"),
-  "evaluation.crop_share": rules.Rule(
-    (int, float), lambda value: 0 < value <= 1, "a number in (0, 1]"
-  ),
+  "evaluation.crop_share": rules.share(),
 }
 
 # Keys of each protocol.
 EVALUATION_RULES: Mapping[str, Mapping[str, rules.Rule]] = {
   "knn": {
     **_EVALUATION,
-    "knn.neighbours": rules.Rule(
-      (tuple,),
-      lambda value: len(value) > 0 and rules.sizes().holds(value),
-      "a tuple of positive integers such as (1, 5, 20, 200)",
-    ),
+    "knn.neighbours": rules.counts(),
     "knn.temperature": rules.positive(),
   },
   "logistic": {
