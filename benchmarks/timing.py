@@ -10,7 +10,6 @@ import json
 import os
 import pathlib
 import platform
-import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -34,33 +33,6 @@ class Times(NamedTuple):
 
   walls: list[float]
   processors: list[float]
-
-
-def measure(
-  work: Callable[[], None], num_items: int, repeats: int
-) -> dict[str, float | list[float]]:
-  """Runs `work` once to warm up, then times it.
-
-  Args:
-    work: to be timed; it waits for its own results.
-    num_items: pictures that one call handles.
-    repeats: timed calls.
-
-  Returns:
-    Pictures a second of all cores together, processor milliseconds a picture
-    of all threads together, each the median, and with `_spread` the distance
-    between the fastest and the slowest call over the median, in per cent; with
-    `singles` of one picture.
-  """
-  (times,) = turns({"work": work}, repeats).values()
-  walls, processors = ([x / num_items for x in kind] for kind in times)
-  return {
-    "images_per_second": 1.0 / statistics.median(walls),
-    "images_per_second_spread": _spread(walls),
-    "cpu_ms_per_image": 1e3 * statistics.median(processors),
-    "cpu_ms_per_image_spread": _spread(processors),
-    **singles(Times(walls, processors)),
-  }
 
 
 def interleaved(
@@ -135,10 +107,6 @@ def _processor() -> str:
   lines = _CPU_INFO.read_text().splitlines() if _CPU_INFO.exists() else []
   names = [x.partition(":")[2] for x in lines if x.startswith("model name")]
   return names[0].strip() if names else platform.processor()
-
-
-def _spread(values: Sequence[float]) -> float:
-  return 100.0 * (max(values) - min(values)) / statistics.median(values)
 
 
 def _text(value: object) -> str:
