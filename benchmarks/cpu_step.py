@@ -14,23 +14,20 @@ import argparse
 import importlib.util
 import os
 import statistics
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import numpy as np
 
-from benchmarks import timing
-from byol_jax import compiler, inputs, parallel, pretrain
-from configs import cifar10
+from benchmarks import our_step, timing
+from byol_jax import compiler
 
-_PX = 32
+_ENCODER, _PX = "resnet18", 32
 _STEMS = ("cifar", "imagenet")
 
 
-class _Contender(NamedTuple):
-  """A step to be timed.
+class _Theirs(NamedTuple):
+  """PyTorch's step.
 
   Attributes:
     run: one update; waits for the result.
@@ -78,12 +75,14 @@ def _compare(
   stem: str, batch_size: int, threads: int, repeats: int
 ) -> dict[str, object]:
   """One row of the table."""
-  generator = np.random.default_rng(0)
-  shape = (batch_size, _PX, _PX, 3)
-  views = generator.uniform(size=(2, *shape)).astype(np.float32)
-  ours, seconds = _ours(stem, views)
-  theirs = _theirs(stem, views, threads)
-  times = timing.turns({"ours": ours.run, "theirs": theirs.run}, repeats)
+  ours = our_step.build(
+    our_step.Choice(_ENCODER, stem, _PX, batch_size, views="host"),
+    jax.devices()[:1],
+  )
+  theirs = _theirs(stem, batch_size, threads)
+  times = timing.turns(
+    {"ours": lambda: ours.run(1), "theirs": theirs.run}, repeats
+  )
   walls = [statistics.median(x.walls) for x in times.values()]
   processors = [statistics.median(x.processors) for x in times.values()]
   return {
@@ -94,8 +93,8 @@ def _compare(
     "PyTorch ms": 1e3 * walls[1],
     "ratio": walls[0] / walls[1],
     "ratio, processor": processors[0] / processors[1],
-    "compile s": seconds,
-    "GFLOP": ours.gflop,
+    "compile s": ours.compile_secs,
+    "GFLOP": ours.compiled.cost_analysis()["flops"] / 1e9,
     "GFLOP, PyTorch": theirs.gflop,
     "parameters": ours.num_params,
     "parameters, PyTorch": theirs.num_params,
@@ -103,33 +102,7 @@ def _compare(
   }
 
 
-def _ours(stem: str, views: np.ndarray) -> tuple[_Contender, float]:
-  """Our step, compiled, and the seconds that took."""
-  config = cifar10.get_config()
-  config.data.views = "host"
-  config.data.labelled = False
-  config.network.stem = stem
-  config.training.batch_size = views.shape[1]
-  parts = pretrain.make_parts(config, 50_000, 0, inputs.make_views(config))
-  index = np.arange(views.shape[1], dtype=np.int32)
-  batch = parallel.shard({"view1": views[0], "view2": views[1], "index": index})
-  state = parallel.pmap(parts.init)(batch)
-  num_params = sum(x[0].size for x in jax.tree.leaves(state.online.params))
-  step = parallel.pmap(parts.step, donate=True)
-  start = time.perf_counter()
-  compiled = step.lower(state, batch).compile()
-  seconds = time.perf_counter() - start
-  holder = [state]
-
-  def run():
-    holder[0], metrics = compiled(holder[0], batch)
-    jax.block_until_ready((holder[0], metrics))
-
-  flops = compiled.cost_analysis()["flops"]
-  return _Contender(run, num_params, flops / 1e9), seconds
-
-
-def _theirs(stem: str, views: np.ndarray, threads: int) -> _Contender:
+def _theirs(stem: str, batch_size: int, threads: int) -> _Theirs:
   """PyTorch's step."""
   # Only here, so that the sentence about what is missing can be said.
   import torch
@@ -139,14 +112,14 @@ def _theirs(stem: str, views: np.ndarray, threads: int) -> _Contender:
 
   torch.set_num_threads(threads)
   torch.manual_seed(0)
-  sizes = torch_step.Sizes(encoder="resnet18", stem=stem)
+  sizes = torch_step.Sizes(encoder=_ENCODER, stem=stem)
   networks = [torch_step.make_network(sizes) for _ in range(2)]
   step = torch_step.make_step(*networks, sizes)
-  pair = [torch.from_numpy(view) for view in views]
+  pair = [torch.rand(batch_size, _PX, _PX, 3) for _ in range(2)]
   with flop_counter.FlopCounterMode(display=False) as counter:
     step(*pair)
   num_params = sum(x.numel() for x in networks[0].parameters())
-  return _Contender(
+  return _Theirs(
     lambda: step(*pair), num_params, counter.get_total_flops() / 1e9
   )
 

@@ -1,5 +1,6 @@
 """The update step of a run, built as training builds it, on random pictures."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -29,7 +30,8 @@ class Choice(NamedTuple):
     projection_dim: width of projection and prediction.
     compute_dtype: "float32" or "bfloat16".
     views: who makes them: "memory" or "device", or "none" for what is cut and
-      coloured already; all are uint8 on the device before the step.
+      coloured already, uint8 on the device before the step, or "host" for the
+      same in float32.
     num_images: of the data set.
     parts: `training.micro_batches`.
   """
@@ -54,11 +56,15 @@ class Ours(NamedTuple):
     run: makes so many updates and waits for the last.
     lowered: the program before the compiler.
     compiled: and after it.
+    compile_secs: from the one to the other, and tracing.
+    num_params: of the online network.
   """
 
   run: Callable[[int], None]
   lowered: jax.stages.Lowered
   compiled: jax.stages.Compiled
+  compile_secs: float
+  num_params: int
 
 
 def make_config(choice: Choice) -> ml_collections.ConfigDict:
@@ -67,7 +73,7 @@ def make_config(choice: Choice) -> ml_collections.ConfigDict:
   config = make()
   config.data.labelled = False
   config.data.image_px = choice.image_px
-  config.data.views = "memory" if choice.views == "memory" else "device"
+  config.data.views = "device" if choice.views == "none" else choice.views
   if choice.views == "none":
     for view in (config.augment.view1, config.augment.view2):
       view.update(dict.fromkeys(_COLOURS, 0.0))
@@ -104,8 +110,10 @@ def build(choice: Choice, devices: Sequence[jax.Device]) -> Ours:
   Raises:
     ValueError: the choice makes no valid config.
   """
+  start = time.perf_counter()
   lowered = lower(choice, devices)
   compiled = lowered.compile()
+  compile_secs = time.perf_counter() - start
   config, sizes = make_config(choice), _sizes(choice)
   parts = pretrain.make_parts(
     config, sizes.num_images, 0, inputs_lib.make_views(config)
@@ -115,6 +123,7 @@ def build(choice: Choice, devices: Sequence[jax.Device]) -> Ours:
     _pictures(shapes, len(devices))
   )
   state = parallel.pmap(parts.init, devices=devices)(batch)
+  num_params = sum(x[0].size for x in jax.tree.leaves(state.online.params))
   held = [state]  # Each step takes the memory of the state before.
 
   def run(num_steps):
@@ -122,7 +131,7 @@ def build(choice: Choice, devices: Sequence[jax.Device]) -> Ours:
       held[0], metrics = compiled(held[0], batch)
     jax.block_until_ready((held[0], metrics))
 
-  return Ours(run, lowered, compiled)
+  return Ours(run, lowered, compiled, compile_secs, num_params)
 
 
 def peak_bytes(compiled: jax.stages.Compiled) -> int:
@@ -146,7 +155,10 @@ def _pictures(shapes: Batch, num_devices: int) -> dict[str, np.ndarray]:
   made = {}
   for name, x in shapes.items():
     shape = (num_devices, *x.shape)
-    made[name] = generator.integers(0, 256, shape, np.int32).astype(x.dtype)
+    values = generator.integers(0, 256, shape, np.int32)
+    if x.dtype == np.float32:
+      values = values / 255.0
+    made[name] = values.astype(x.dtype)
   # Different pictures, all of them in the pool.
   count = made["index"].size
   made["index"] = np.arange(count, dtype=np.int32).reshape(num_devices, -1)
