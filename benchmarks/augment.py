@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import released_augment, timing
+from benchmarks import command, released_augment, timing
 from byol_jax.augment import policies, views
 
 _VIEW = policies.Policy(
@@ -44,16 +44,20 @@ _RELEASED = "released"
 
 def main() -> None:
   """Times both kinds of device work and prints a table."""
-  parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument("--image_px", type=int, default=224)
-  parser.add_argument("--batch_size", type=int, default=64)
-  parser.add_argument("--repeats", type=int, default=10)
-  parser.add_argument("--out", default="", help="JSON file to write.")
-  arguments = parser.parse_args()
+  arguments = _arguments()
   px, size = arguments.image_px, arguments.batch_size
   works = {name: _work(*pair) for name, pair in _views(px, size).items()}
   times = timing.turns(works, arguments.repeats)
   timing.report(_rows(times, px, size), arguments.out)
+
+
+def _arguments() -> argparse.Namespace:
+  parser = command.parser(__doc__)
+  add = parser.add_argument
+  add("--image_px", type=command.count(command.SMALLEST_PX), default=224)
+  add("--batch_size", type=command.count(), default=64)
+  add("--repeats", type=command.count(), default=10)
+  return parser.parse_args()
 
 
 def _rows(times: dict[str, timing.Times], px: int, size: int) -> list[dict]:

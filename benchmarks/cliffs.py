@@ -21,7 +21,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from benchmarks import timing
+from benchmarks import command, timing
 from byol_jax import compiler, parallel, platforms
 from byol_jax.networks import layers, norms, resnet
 
@@ -51,14 +51,7 @@ class Layer(NamedTuple):
 
 def main() -> None:
   """Times every layer both ways and prints a table."""
-  parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument("--batch_size", type=int, default=64)
-  parser.add_argument("--repeats", type=int, default=5)
-  parser.add_argument(
-    "--max_px", type=int, default=64, help="Leave out larger maps."
-  )
-  parser.add_argument("--out", default="", help="JSON file to write.")
-  arguments = parser.parse_args()
+  arguments = _arguments()
   compiler.prepare()
   floor = _matrix_rate(arguments.repeats)
   found = sorted({layer for met in _MET for layer in _layers(*met)})
@@ -69,6 +62,16 @@ def main() -> None:
   ]
   timing.report(rows, arguments.out)
   print(f"A matrix product of {_PRODUCT}: {floor:.0f} GFLOP/s.")
+
+
+def _arguments() -> argparse.Namespace:
+  parser = command.parser(__doc__)
+  add = parser.add_argument
+  add("--batch_size", type=command.count(), default=64)
+  add("--repeats", type=command.count(), default=5)
+  limit = "Leave out larger maps."
+  add("--max_px", type=command.count(), default=64, help=limit)
+  return parser.parse_args()
 
 
 def _layers(encoder: str, stem: str, px: int) -> set[Layer]:

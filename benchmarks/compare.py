@@ -10,16 +10,19 @@ arguments. A row is found again by what was not measured in it. Each kind of
 single measurements, `repeats` on the clock and `cpu_repeats` of the processor,
 is compared by medians, and the noise is how far the middle half of the calls
 lies apart, over the median, of both runs added; less than `--at_least` per cent
-is never called a change. The exit code is 1 when something is slower. Two runs
+is never called a change. The exit code is 1 when something is slower, and 2
+when there is nothing to compare. Two runs
 on different machines or versions are compared all the same, and a line says so.
 """
 
-import argparse
 import json
 import pathlib
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from benchmarks import command
+from byol_jax import exits
 
 # Of the run, not of the row, if a row has them.
 _MACHINE = frozenset({"device", "processor", "cores"})
@@ -66,17 +69,20 @@ class Change(NamedTuple):
 
 def main() -> None:
   """Prints what changed and ends with 1 when something is slower."""
-  parser = argparse.ArgumentParser(description=__doc__)
+  parser = command.Parser(__doc__)
   parser.add_argument("old", help="JSON file of a benchmark.")
   parser.add_argument("new", help="JSON file of the same benchmark, later.")
-  parser.add_argument("--at_least", type=float, default=3.0, help="Per cent.")
+  parser.add_argument(
+    "--at_least", type=command.positive, default=3.0, help="Per cent."
+  )
   arguments = parser.parse_args()
-  old, new = read(arguments.old), read(arguments.new)
+  with command.refusing():
+    old, new = read(arguments.old), read(arguments.new)
   found = changes(old, new, arguments.at_least / 100.0)
   for line in (*differences(old.meta, new.meta), *missing(old.rows, new.rows)):
     print(line)
   if not found:
-    raise SystemExit("Nothing was measured in both runs.")
+    exits.refuse("Nothing was measured in both runs.")
   print(table(found))
   raise SystemExit(int(any(x.verdict == "slower" for x in found)))
 
@@ -85,15 +91,15 @@ def read(path: str) -> Run:
   """Opens a report.
 
   Raises:
-    SystemExit: it is none.
+    ValueError: it is none.
   """
   try:
     stored = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-  except (OSError, ValueError) as error:
-    raise SystemExit(f"{path} cannot be read: {error}") from error
-  if not isinstance(stored, dict) or not {"meta", "rows"} <= set(stored):
-    raise SystemExit(
-      f"{path} is no benchmark's report: it needs meta and rows."
+  except (OSError, ValueError, RecursionError) as error:
+    raise ValueError(f"{path} cannot be read: {error}.") from error
+  if not _is_report(stored):
+    raise ValueError(
+      f"{path} is no benchmark's report: it needs meta, and rows with seconds."
     )
   rows = {}
   for row in stored["rows"]:
@@ -102,6 +108,24 @@ def read(path: str) -> Run:
       name, count = f"{named(row)} #{count}", count + 1
     rows[name] = row
   return Run(stored["meta"], rows)
+
+
+def _is_report(stored: Any) -> bool:
+  if not isinstance(stored, dict):
+    return False
+  rows = stored.get("rows")
+  return (
+    isinstance(stored.get("meta"), dict)
+    and isinstance(rows, list)
+    and all(isinstance(row, dict) for row in rows)
+    and all(_are_times(row.get(kind, [])) for row in rows for kind in _KINDS)
+  )
+
+
+def _are_times(values: Any) -> bool:
+  return isinstance(values, list) and all(
+    type(x) in (int, float) and x > 0 for x in values
+  )
 
 
 def named(row: Mapping) -> str:

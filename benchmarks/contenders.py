@@ -29,17 +29,32 @@ class Contender(NamedTuple):
   num_bytes: float | None = None
 
 
-def find(
-  arguments: argparse.Namespace, device: jax.Device
-) -> dict[str, Contender]:
-  """All steps that are asked for and can run here, by name.
+def check(arguments: argparse.Namespace, device: jax.Device) -> None:
+  """Refuses what cannot be timed.
 
   Args:
     arguments: of `gpu_step`.
     device: to run on.
 
   Raises:
-    SystemExit: there are none.
+    ValueError: nothing can run here, or our step makes no valid config.
+  """
+  if arguments.only == "torch":
+    reason = _no_torch(device)
+    if reason:
+      raise ValueError(f"{reason}: there is nothing to time.")
+  else:
+    our_step.check(_choice(arguments, "device"), 1)
+
+
+def find(
+  arguments: argparse.Namespace, device: jax.Device
+) -> dict[str, Contender]:
+  """All steps that are asked for and can run here, by name.
+
+  Args:
+    arguments: of `gpu_step`, as `check` allows them.
+    device: to run on.
   """
   steps = {}
   if arguments.only != "torch":
@@ -52,13 +67,22 @@ def find(
       print(f"{reason}: nothing stands beside ours.")
     else:
       steps[TORCH] = _torch(arguments, device)
-  if not steps:
-    raise SystemExit("There is nothing to time.")
   return steps
 
 
 def _ours(arguments, device: jax.Device, views: str) -> Contender:
-  choice = our_step.Choice(
+  ours = our_step.build(_choice(arguments, views), [device])
+  return Contender(
+    run=ours.run,
+    peak=lambda: our_step.peak_bytes(ours.compiled),
+    # Before the compiler: afterwards a library's calls may count for nothing.
+    flops=ours.lowered.cost_analysis()["flops"],
+    num_bytes=ours.compiled.cost_analysis()["bytes accessed"],
+  )
+
+
+def _choice(arguments, views: str) -> our_step.Choice:
+  return our_step.Choice(
     encoder=arguments.encoder,
     stem=arguments.stem,
     image_px=arguments.image_px,
@@ -67,14 +91,6 @@ def _ours(arguments, device: jax.Device, views: str) -> Contender:
     compute_dtype=arguments.compute_dtype,
     views=views,
     num_images=EPOCH,
-  )
-  ours = our_step.build(choice, [device])
-  return Contender(
-    run=ours.run,
-    peak=lambda: our_step.peak_bytes(ours.compiled),
-    # Before the compiler: afterwards a library's calls may count for nothing.
-    flops=ours.lowered.cost_analysis()["flops"],
-    num_bytes=ours.compiled.cost_analysis()["bytes accessed"],
   )
 
 

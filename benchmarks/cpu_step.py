@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 import jax
 
-from benchmarks import our_step, timing
-from byol_jax import compiler
+from benchmarks import command, our_step, timing
+from byol_jax import compiler, exits
 
 _ENCODER, _PX = "resnet18", 32
 _STEMS = ("cifar", "imagenet")
@@ -42,20 +42,9 @@ class _Theirs(NamedTuple):
 
 def main() -> None:
   """Times both and prints a table."""
-  parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument("--batch_sizes", type=int, nargs="+", default=[32])
-  parser.add_argument(
-    "--stems", nargs="+", choices=_STEMS, default=list(_STEMS)
-  )
-  parser.add_argument("--threads", type=int, default=os.cpu_count())
-  parser.add_argument("--repeats", type=int, default=7)
-  parser.add_argument(
-    "--plain", action="store_true", help="Set no compiler flags."
-  )
-  parser.add_argument("--out", default="", help="JSON file to write.")
-  arguments = parser.parse_args()
+  arguments = _arguments()
   if importlib.util.find_spec("torch") is None:
-    raise SystemExit("PyTorch is what this compares with: pip install torch.")
+    exits.refuse("PyTorch is what this compares with: pip install torch.")
   jax.config.update("jax_platforms", "cpu")  # Also beside a GPU.
   cores = sorted(os.sched_getaffinity(0))[: arguments.threads]
   os.sched_setaffinity(0, cores)  # XLA has as many threads as it has cores.
@@ -69,6 +58,17 @@ def main() -> None:
     ],
     arguments.out,
   )
+
+
+def _arguments() -> argparse.Namespace:
+  parser = command.parser(__doc__)
+  add = parser.add_argument
+  add("--batch_sizes", type=command.count(), nargs="+", default=[32])
+  add("--stems", nargs="+", choices=_STEMS, default=list(_STEMS))
+  add("--threads", type=command.count(), help="All cores by default.")
+  add("--repeats", type=command.count(), default=7)
+  add("--plain", action="store_true", help="Set no compiler flags.")
+  return parser.parse_args()
 
 
 def _compare(

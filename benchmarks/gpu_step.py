@@ -36,8 +36,15 @@ from collections.abc import Mapping
 
 import jax
 
-from benchmarks import contenders, floors, kernels, timing
-from byol_jax import compiler
+from benchmarks import (
+  command,
+  contenders,
+  floors,
+  kernels,
+  our_step,
+  timing,
+)
+from byol_jax import compiler, exits
 
 # Sides of the matrices and sizes of the array that is copied: so large that
 # nothing but the rate counts.
@@ -53,11 +60,12 @@ def main() -> None:
   # PyTorch needs its share of the same card.
   os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
   device = jax.devices()[0]
+  if device.platform not in _PROBES:
+    exits.refuse(f"This runs on a GPU or a CPU, not on a {device.platform}.")
+  with command.refusing():
+    contenders.check(arguments, device)
   print(_heading(device), flush=True)
-  try:
-    steps = contenders.find(arguments, device)
-  except ValueError as error:
-    raise SystemExit(str(error)) from error
+  steps = contenders.find(arguments, device)
   probes = _probes(arguments, device)
   times = timing.turns(
     {
@@ -85,23 +93,21 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-  parser = argparse.ArgumentParser(
-    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-  )
-  add = parser.add_argument
-  add("--encoder", default="resnet50")
+  parser = command.parser(__doc__)
+  add, count = parser.add_argument, command.count
+  add("--encoder", choices=our_step.ENCODERS, default="resnet50")
   add("--stem", default="imagenet", choices=("imagenet", "cifar"))
-  add("--image_px", type=int, default=224)
-  add("--batch_size", type=int, default=256)
-  add("--hidden", type=int, default=4096, help="Of projector and predictor.")
+  add("--image_px", type=count(command.SMALLEST_PX), default=224)
+  add("--batch_size", type=count(), default=256)
+  add("--hidden", type=count(), default=4096, help="Of the heads.")
   add("--compute_dtype", default="float32", choices=("float32", "bfloat16"))
   add("--only", default="", choices=("", "ours", "torch"))
   add("--without_torch", action="store_true", help="As --only=ours.")
   add("--eager", action="store_true", help="PyTorch without torch.compile.")
-  add("--num_steps", type=int, default=20, help="In one timed call.")
-  add("--repeats", type=int, default=5)
-  add("--profile", default="", help="Folder for a trace of some steps.")
-  add("--out", default="", help="JSON file to write.")
+  add("--num_steps", type=count(), default=20, help="In one timed call.")
+  add("--repeats", type=count(), default=5)
+  trace = "Folder for a trace of some steps."
+  add("--profile", type=command.new_folder, default="", help=trace)
   arguments = parser.parse_args()
   if arguments.without_torch:
     arguments.only = "ours"

@@ -32,7 +32,7 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from benchmarks import our_step, timing
+from benchmarks import command, our_step, timing
 from byol_jax import chips, compiler, lowering, preflight
 
 _BASE = our_step.Choice(
@@ -109,17 +109,31 @@ def _slope(sizes: Sequence[float], costs: Sequence[float]) -> float | None:
 
 
 def _arguments() -> argparse.Namespace:
-  parser = argparse.ArgumentParser(description=__doc__)
-  add = parser.add_argument
-  axes = [*_AXES, "devices"]
+  parser = command.parser(__doc__)
+  add, count = parser.add_argument, command.count
+  axes, px = [*_AXES, "devices"], count(command.SMALLEST_PX)
   add("--axes", nargs="+", default=axes, choices=[*axes, "here"])
-  add("--topologies", default="", help="Slices, such as v3:2x2,v3:4x4.")
-  add("--encoder", default="resnet18", help="With --topologies.")
-  add("--image_px", type=int, default=64, help="With --topologies.")
-  add("--num_steps", type=int, default=2, help="In one timed call.")
-  add("--repeats", type=int, default=5)
-  add("--out", default="", help="JSON file to write.")
+  add(
+    "--topologies", type=_slice_names, default=[], help="Such as v3:2x2,v3:4x4."
+  )
+  encoders, only = our_step.ENCODERS, "With --topologies."
+  add("--encoder", choices=encoders, default="resnet18", help=only)
+  add("--image_px", type=px, default=64, help=only)
+  add("--num_steps", type=count(), default=2, help="In one timed call.")
+  add("--repeats", type=count(), default=5)
   return parser.parse_args()
+
+
+def _slice_names(text: str) -> list[str]:
+  """The type of slices with commas between them."""
+  names = text.split(",")
+  for name in names:
+    try:
+      chips.find_chip(name)
+    except ValueError as error:
+      reason = str(error).removeprefix("--topology=").removesuffix(".")
+      raise argparse.ArgumentTypeError(reason) from error
+  return names
 
 
 def _measured(axis: str, choices: dict, arguments) -> list[dict]:
@@ -168,14 +182,16 @@ def _devices(arguments) -> list[dict]:
     flags = " ".join([*kept, f"{_COUNT_FLAG}={count}"])
     with tempfile.TemporaryDirectory() as folder:
       out = pathlib.Path(folder) / "rows.json"
-      command = [sys.executable, "-m", "benchmarks.growth", "--axes=here"]
-      command += [f"--num_steps={arguments.num_steps}", f"--out={out}"]
-      subprocess.run(
-        [*command, f"--repeats={arguments.repeats}"],
+      program = [sys.executable, "-m", "benchmarks.growth", "--axes=here"]
+      program += [f"--num_steps={arguments.num_steps}", f"--out={out}"]
+      done = subprocess.run(
+        [*program, f"--repeats={arguments.repeats}"],
         env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
         stdout=subprocess.DEVNULL,
-        check=True,
+        check=False,
       )
+      if done.returncode:  # It has said why.
+        raise SystemExit(done.returncode)
       rows += json.loads(out.read_text(encoding="utf-8"))["rows"]
   return [{**row, "axis": "devices"} for row in rows]
 
@@ -184,11 +200,9 @@ def _slices(arguments) -> list[dict]:
   """A row of each slice."""
   chips.prepare()
   rows = []
-  for name in arguments.topologies.split(","):
-    try:
+  for name in arguments.topologies:
+    with command.refusing():
       where = chips.open_slice(name)
-    except ValueError as error:
-      raise SystemExit(str(error)) from error
     rows.append(_slice(where, arguments))
     print(f"{name} is compiled.", file=sys.stderr, flush=True)
   return rows

@@ -28,7 +28,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from benchmarks import augment, jpegs, released_input, timing
+from benchmarks import augment, command, jpegs, released_input, timing
 from byol_jax.augment import policies
 from byol_jax.data import host_crops, host_views, sources
 
@@ -46,18 +46,22 @@ class Place(NamedTuple):
 
 def main() -> None:
   """Times all ways and prints a table and a comparison."""
-  parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument("--num_images", type=int, default=192)
-  parser.add_argument("--batch_size", type=int, default=64)
-  parser.add_argument("--quality", type=int, default=90)
-  parser.add_argument("--repeats", type=int, default=7)
-  parser.add_argument("--out", default="", help="JSON file to write.")
-  arguments = parser.parse_args()
+  arguments = _arguments()
   files = jpegs.make(arguments.num_images, arguments.quality)
   works = _works(files, arguments.batch_size)
   times = timing.turns(works, arguments.repeats)
   timing.report(_rows(times, files), arguments.out)
   print(_difference(files))
+
+
+def _arguments() -> argparse.Namespace:
+  parser = command.parser(__doc__)
+  add = parser.add_argument
+  add("--num_images", type=command.count(), default=192)
+  add("--batch_size", type=command.count(), default=64)
+  add("--quality", type=command.count(1, 95), default=90)
+  add("--repeats", type=command.count(), default=7)
+  return parser.parse_args()
 
 
 def _rows(times: dict[str, timing.Times], files: list[bytes]) -> list[dict]:

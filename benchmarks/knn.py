@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn import neighbors
 
-from benchmarks import timing
+from benchmarks import command, timing
 from byol_jax import knn
 from byol_jax.evaluation import knn as protocol
 from byol_jax.evaluation.features import Features
@@ -29,17 +29,12 @@ from byol_jax.evaluation.features import Features
 _CLASSES = 10
 _SETTINGS = protocol.Settings((1, 5, 20, 200), 0.07)
 _NUM_NEIGHBOURS = max(_SETTINGS.neighbours)
+_NUM_SAME = 16  # Queries whose neighbours are compared.
 
 
 def main() -> None:
   """Times all contenders and prints a table."""
-  parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument("--num_queries", type=int, default=10_000)
-  parser.add_argument("--bank_size", type=int, default=50_000)
-  parser.add_argument("--dims", type=int, nargs="+", default=[128, 512])
-  parser.add_argument("--repeats", type=int, default=3)
-  parser.add_argument("--out", default="", help="JSON file to write.")
-  arguments = parser.parse_args()
+  arguments = _arguments()
   rows = []
   for dim in arguments.dims:
     bank = _features(arguments.bank_size, dim, 1)
@@ -53,6 +48,16 @@ def main() -> None:
     for row in _compare(bank, test, arguments.repeats):
       rows.append({**size, **row})
   timing.report(rows, arguments.out)
+
+
+def _arguments() -> argparse.Namespace:
+  parser = command.parser(__doc__)
+  add = parser.add_argument
+  add("--num_queries", type=command.count(_NUM_SAME), default=10_000)
+  add("--bank_size", type=command.count(_NUM_NEIGHBOURS), default=50_000)
+  add("--dims", type=command.count(), nargs="+", default=[128, 512])
+  add("--repeats", type=command.count(), default=3)
+  return parser.parse_args()
 
 
 def _compare(bank: Features, test: Features, repeats: int) -> list[Mapping]:
@@ -93,9 +98,9 @@ def _scikit(bank: Features, test: Features, metric: str) -> Callable:
 
 def _same(bank: Features, test: Features, name: str) -> float:
   """Share of a few queries' nearest cosines that are as ours finds them."""
-  some = test._replace(representation=test.representation[:16])
+  some = test._replace(representation=test.representation[:_NUM_SAME])
   nearest = knn.nearer(
-    knn.no_neighbours((1, 16), _NUM_NEIGHBOURS),
+    knn.no_neighbours((1, _NUM_SAME), _NUM_NEIGHBOURS),
     jnp.array(some.representation)[None],
     knn.Piece(jnp.array(bank.representation), jnp.array(bank.labels)),
   )

@@ -17,30 +17,41 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import timing
+from benchmarks import command, timing
 from byol_jax import classify, encoders, parallel
 from byol_jax.evaluation import recipe
-from byol_jax.networks import network
+from byol_jax.networks import network, resnet
 from configs.eval import linear
 
 _CLASSES = 10
+_FEATURES = 512  # Dimensions of those that are known.
 
 
 def main() -> None:
   """Times both and prints a table."""
-  parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument("--encoder", default="resnet8")
-  parser.add_argument("--width", type=int, default=2)
-  parser.add_argument("--image_px", type=int, default=16)
-  parser.add_argument("--batch_size", type=int, default=256)
-  parser.add_argument("--num_steps", type=int, default=20)
-  parser.add_argument("--repeats", type=int, default=3)
-  parser.add_argument("--out", default="", help="JSON file to write.")
-  arguments = parser.parse_args()
+  arguments = _arguments()
   rows = []
   for cached in (False, True):
     rows += _compare(arguments, cached)
   timing.report(rows, arguments.out)
+
+
+def _arguments() -> argparse.Namespace:
+  parser = command.parser(__doc__)
+  add = parser.add_argument
+  add("--encoder", choices=[*resnet.ARCHITECTURES], default="resnet8")
+  add("--width", type=command.count(), default=2)
+  add("--image_px", type=command.count(command.SMALLEST_PX), default=16)
+  add("--batch_size", type=command.count(), default=256)
+  add("--num_steps", type=command.count(), default=20)
+  add("--repeats", type=command.count(), default=3)
+  arguments = parser.parse_args()
+  if arguments.batch_size % jax.device_count():
+    parser.error(
+      f"argument --batch_size: {arguments.batch_size} cannot be divided by"
+      f" {jax.device_count()} devices"
+    )
+  return arguments
 
 
 def _compare(arguments, cached: bool) -> list[dict]:
@@ -75,7 +86,7 @@ def _runner(arguments, rates, cached: bool) -> Callable[[], None]:
   point = recipe.Point(tuple(rates), 0.0, 1.0)
   factor = recipe.schedule(config, arguments.num_steps, 1)
   batch, net, variables = _data(arguments, cached)
-  dim = 512 if cached else 64 * arguments.width
+  dim = _FEATURES if cached else _channels(arguments)
   heads = classify.init_heads(jax.random.key(0), dim, _CLASSES, len(rates))
   state = classify.State(jnp.zeros([], jnp.int32), variables, heads, ())
   params = classify.trained(state, frozen=True)
@@ -95,13 +106,20 @@ def _runner(arguments, rates, cached: bool) -> Callable[[], None]:
   return run
 
 
+def _channels(arguments) -> int:
+  """Of the encoder's representation."""
+  architecture = resnet.ARCHITECTURES[arguments.encoder]
+  last = (architecture.stem_channels, *architecture.channels)[-1]
+  return last * arguments.width
+
+
 def _data(arguments, cached: bool):
   """A batch on the devices, the encoder and its variables."""
   random = np.random.default_rng(0)
   size, px = arguments.batch_size, arguments.image_px
   labels = random.integers(0, _CLASSES, size).astype(np.int32)
   if cached:
-    features = random.normal(size=(size, 512)).astype(np.float32)
+    features = random.normal(size=(size, _FEATURES)).astype(np.float32)
     return parallel.shard({"features": features, "labels": labels}), None, ()
   images = random.uniform(size=(size, px, px, 3)).astype(np.float32)
   section = linear.get_config().network.to_dict()

@@ -16,10 +16,10 @@ not negative, and of very unequal variance. The labels are not separable.
 """
 
 import argparse
-import os
 import statistics
 import time
 import warnings
+import zipfile
 
 import jax
 import numpy as np
@@ -27,18 +27,28 @@ import threadpoolctl
 from scipy import special
 from sklearn import exceptions, linear_model
 
-from benchmarks import timing
+from benchmarks import command, timing
 from byol_jax import logistic
 
 _STRENGTHS = np.logspace(5, -6, 45)
 _LATENT = 64
 _CLASSES = 10
+# What NumPy raises over files that are no NPZ.
+_UNREADABLE = (
+  OSError,
+  EOFError,
+  ValueError,
+  TypeError,
+  KeyError,
+  zipfile.BadZipFile,
+)
 
 
 def main() -> None:
   """Times both and prints a table."""
   arguments = _arguments()
-  features, labels = _data(arguments)
+  with command.refusing():
+    features, labels = _data(arguments)
   solvers = {
     "byol_jax": lambda: _ours(features, labels, arguments.tolerance),
     "scikit-learn": lambda: _peer(features, labels, arguments),
@@ -71,33 +81,61 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-  parser = argparse.ArgumentParser(description=__doc__)
+  parser = command.parser(__doc__)
   add = parser.add_argument
   add("--features", default="", help="NPZ of representation and labels.")
-  add("--num_images", type=int, default=10_000)
-  add("--dim", type=int, default=512, help="Without --features.")
-  add("--tolerance", type=float, default=1e-4, help="Ours.")
-  add("--peer_tolerance", type=float, default=1e-4)
+  add("--num_images", type=command.count(), default=10_000)
+  add("--dim", type=command.count(), default=512, help="Without --features.")
+  add("--tolerance", type=command.positive, default=1e-4, help="Ours.")
+  add("--peer_tolerance", type=command.positive, default=1e-4)
   add("--peer_dtype", default="float32", choices=("float32", "float64"))
-  add("--peer_threads", type=int, default=os.cpu_count())
-  add("--repeats", type=int, default=3)
-  add("--out", default="", help="JSON file to write.")
+  add("--peer_threads", type=command.count(), help="All cores by default.")
+  add("--repeats", type=command.count(), default=3)
   return parser.parse_args()
 
 
 def _data(arguments) -> tuple[np.ndarray, np.ndarray]:
-  """Features float32 and labels int32."""
+  """Features float32 and labels int32; each class is there."""
   if arguments.features:
-    with np.load(arguments.features) as stored:
-      features, labels = stored["representation"], stored["labels"]
+    features, labels = _stored(arguments.features)
     rows = slice(arguments.num_images)
-    return features[rows].astype(np.float32), labels[rows].astype(np.int32)
+    features = features[rows].astype(np.float32)
+    labels = labels[rows].astype(np.int32)
+  else:
+    features, labels = _drawn(arguments.num_images, arguments.dim)
+  if not np.array_equal(np.unique(labels), np.arange(_CLASSES)):
+    raise ValueError(
+      f"The first {len(labels)} labels must be 0 to {_CLASSES - 1} and have"
+      " each of them."
+    )
+  return features, labels
+
+
+def _stored(path: str) -> tuple[np.ndarray, np.ndarray]:
+  """A file's arrays."""
+  try:
+    with np.load(path) as stored:
+      features, labels = stored["representation"], stored["labels"]
+  except _UNREADABLE as error:
+    raise ValueError(
+      f"--features={path} cannot be read as an NPZ file of representation and"
+      f" labels: {error}."
+    ) from error
+  if features.ndim != 2 or labels.shape != features.shape[:1]:
+    raise ValueError(
+      f"--features={path} must have a representation for each of its labels,"
+      f" not shapes {features.shape} and {labels.shape}."
+    )
+  return features, labels
+
+
+def _drawn(num_images: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
   rng = np.random.default_rng(0)
-  labels = rng.integers(0, _CLASSES, arguments.num_images).astype(np.int32)
+  labels = rng.integers(0, _CLASSES, num_images).astype(np.int32)
   latent = 0.15 * rng.normal(size=(_CLASSES, _LATENT))[labels]
   latent += rng.normal(size=latent.shape)
   latent *= np.arange(1, _LATENT + 1) ** -0.5
-  hidden = latent @ rng.normal(size=(_LATENT, arguments.dim))
+  hidden = latent @ rng.normal(size=(_LATENT, dim))
   return np.maximum(hidden, 0.0).astype(np.float32), labels
 
 

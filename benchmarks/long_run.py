@@ -23,9 +23,9 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from benchmarks import timing
+from benchmarks import command, timing
 from byol_jax import config as config_lib
-from byol_jax import inputs, intact, parallel, pretrain, records
+from byol_jax import exits, inputs, intact, parallel, pretrain, records
 from byol_jax.data import sources
 from configs import cpu
 
@@ -55,15 +55,26 @@ _GROWING = ("events_kib", "metrics_kib")
 
 def main() -> None:
   """Trains, samples and prints a table."""
-  parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument("--num_steps", type=int, default=20_000)
-  parser.add_argument("--views", default="memory")
-  parser.add_argument("--workdir", default="runs/long")
-  parser.add_argument("--out", default="", help="JSON file to write.")
-  arguments = parser.parse_args()
+  arguments = _arguments()
   records.log_plainly()
-  samples = _sampled(arguments)
+  with command.refusing():
+    samples = _sampled(arguments)
+  if not samples:
+    exits.end(
+      exits.FAILED,
+      f"The training in {arguments.workdir} was over before it was looked at:"
+      " it needs more steps, or had them before.",
+    )
   timing.report([_row(samples, name) for name in samples[0]][2:], arguments.out)
+
+
+def _arguments() -> argparse.Namespace:
+  parser = command.parser(__doc__)
+  add = parser.add_argument
+  add("--num_steps", type=command.count(), default=20_000)
+  add("--views", choices=("memory", "device", "host"), default="memory")
+  add("--workdir", type=command.new_folder, default="runs/long")
+  return parser.parse_args()
 
 
 def _sampled(arguments: argparse.Namespace) -> list[dict[str, float]]:

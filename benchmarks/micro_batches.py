@@ -18,7 +18,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from benchmarks import our_step, timing
+from benchmarks import command, our_step, timing
 from byol_jax import assembly, byol, compiler, parallel
 
 _ONE = "one part"
@@ -57,19 +57,22 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-  parser = argparse.ArgumentParser(description=__doc__)
-  add = parser.add_argument
-  add("--encoder", default="resnet18")
+  parser = command.parser(__doc__)
+  add, count = parser.add_argument, command.count
+  add("--encoder", choices=our_step.ENCODERS, default="resnet18")
   add("--stem", default="cifar", choices=("imagenet", "cifar"))
-  add("--image_px", type=int, default=32)
-  add("--batch_size", type=int, default=128)
-  add("--hidden", type=int, default=4096, help="Of projector and predictor.")
-  add("--parts", type=int, nargs="+", default=[2, 4])
+  add("--image_px", type=count(command.SMALLEST_PX), default=32)
+  add("--batch_size", type=count(), default=128)
+  add("--hidden", type=count(), default=4096, help="Of the heads.")
+  add("--parts", type=count(2), nargs="+", default=[2, 4])
   add("--loop", action="store_true", help="Also in a loop.")
-  add("--num_steps", type=int, default=1, help="In one timed call.")
-  add("--repeats", type=int, default=5)
-  add("--out", default="", help="JSON file to write.")
-  return parser.parse_args()
+  add("--num_steps", type=count(), default=1, help="In one timed call.")
+  add("--repeats", type=count(), default=5)
+  arguments = parser.parse_args()
+  with command.refusing():
+    for parts in (1, *arguments.parts):
+      our_step.check(_choice(arguments)._replace(parts=parts), 1)
+  return arguments
 
 
 def _ratio(times: list[float], base: list[float]) -> float:

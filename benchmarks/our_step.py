@@ -11,9 +11,11 @@ import numpy as np
 from byol_jax import config as config_lib
 from byol_jax import inputs as inputs_lib
 from byol_jax import lowering, parallel, pretrain
+from byol_jax.networks import resnet
 from byol_jax.types import Batch
 from configs import cifar10, imagenet
 
+ENCODERS = tuple(resnet.ARCHITECTURES)
 _COLOURS = ("jitter", "grayscale", "blur", "solarize")
 
 
@@ -89,15 +91,25 @@ def make_config(choice: Choice) -> ml_collections.ConfigDict:
   return config
 
 
+def check(choice: Choice, num_devices: int) -> None:
+  """Refuses a step before anything is built.
+
+  Raises:
+    ValueError: the choice makes no valid config.
+  """
+  config = make_config(choice)
+  config_lib.validate(config, num_devices)
+  lowering.num_steps(config, _sizes(choice))
+
+
 def lower(choice: Choice, devices: Sequence[jax.Device]) -> jax.stages.Lowered:
   """Traces the step for some devices, which may be described only.
 
   Raises:
     ValueError: the choice makes no valid config.
   """
-  config = make_config(choice)
-  config_lib.validate(config, len(devices))
-  return lowering.lower(config, _sizes(choice), tuple(devices))
+  check(choice, len(devices))
+  return lowering.lower(make_config(choice), _sizes(choice), tuple(devices))
 
 
 def build(choice: Choice, devices: Sequence[jax.Device]) -> Ours:

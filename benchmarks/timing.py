@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import jax
 
-from byol_jax import origin
+from byol_jax import exits, intact, origin
 
 _FILE = pathlib.Path(__file__)
 _CPU_INFO = pathlib.Path("/proc/cpuinfo")
@@ -85,7 +85,10 @@ def report(rows: Sequence[Mapping], out: str) -> None:
     print("| " + " | ".join(_text(row[name]) for name in columns) + " |")
   if out:
     text = json.dumps({"meta": meta(), "rows": list(rows)}, indent=2)
-    pathlib.Path(out).write_text(text, encoding="utf-8")
+    try:
+      intact.write_whole(text, out)
+    except OSError as error:  # It could be, when the work began.
+      exits.end(exits.FAILED, str(error))
 
 
 def meta() -> dict[str, str | int]:
