@@ -48,7 +48,7 @@ def main() -> None:
   px, size = arguments.image_px, arguments.batch_size
   works = {name: _work(*pair) for name, pair in _views(px, size).items()}
   times = timing.turns(works, arguments.repeats)
-  timing.report(_rows(times, px, size), arguments.out)
+  timing.report(_rows(times, px, size), arguments)
 
 
 def _arguments() -> argparse.Namespace:

@@ -60,7 +60,7 @@ def main() -> None:
     for layer in found
     if layer.px <= arguments.max_px
   ]
-  timing.report(rows, arguments.out)
+  timing.report(rows, arguments)
   print(f"A matrix product of {_PRODUCT}: {floor:.0f} GFLOP/s.")
 
 

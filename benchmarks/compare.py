@@ -6,7 +6,7 @@ python -m benchmarks.compare old.json new.json
 
 Reads what a benchmark writes with --out: rows with single measurements, which
 `cliffs` and the topologies of `growth` do not have. Both runs need the same
-arguments. A row is found again by what was not measured in it. Each kind of
+settings. A row is found again by what was not measured in it. Each kind of
 single measurements, `repeats` on the clock and `cpu_repeats` of the processor,
 is compared by medians, and the noise is how far the middle half of the calls
 lies apart, over the median, of both runs added; less than `--at_least` per cent
@@ -26,7 +26,15 @@ from byol_jax import exits
 
 # Of the run, not of the row, if a row has them.
 _MACHINE = frozenset({"device", "processor", "cores"})
-_MATTERS = ("device", "processor", "cores", "jax", "python", "torch")
+_MATTERS = (
+  "device",
+  "processor",
+  "cores",
+  "XLA_FLAGS",
+  "jax",
+  "python",
+  "torch",
+)
 _KINDS = ("repeats", "cpu_repeats")
 
 
@@ -35,10 +43,12 @@ class Run(NamedTuple):
 
   Attributes:
     meta: of the run, by name.
+    settings: what defines the work of all rows, by name.
     rows: of its table, by what was not measured in them.
   """
 
   meta: Mapping[str, str | int]
+  settings: Mapping[str, Any]
   rows: Mapping[str, Mapping]
 
 
@@ -78,6 +88,7 @@ def main() -> None:
   arguments = parser.parse_args()
   with command.refusing():
     old, new = read(arguments.old), read(arguments.new)
+    check_settings(old.settings, new.settings)
   found = changes(old, new, arguments.at_least / 100.0)
   for line in (*differences(old.meta, new.meta), *missing(old.rows, new.rows)):
     print(line)
@@ -107,7 +118,19 @@ def read(path: str) -> Run:
     while name in rows:
       name, count = f"{named(row)} #{count}", count + 1
     rows[name] = row
-  return Run(stored["meta"], rows)
+  # Reports had no settings once: then they are unknown.
+  return Run(stored["meta"], stored.get("settings", {}), rows)
+
+
+def check_settings(old: Mapping, new: Mapping) -> None:
+  """Refuses runs that did other work.
+
+  Raises:
+    ValueError: naming each setting that differs.
+  """
+  found = _differing(old, new, sorted(set(old) | set(new)))
+  if found:
+    raise ValueError(f"The runs measured other things: {'; '.join(found)}.")
 
 
 def _is_report(stored: Any) -> bool:
@@ -116,6 +139,7 @@ def _is_report(stored: Any) -> bool:
   rows = stored.get("rows")
   return (
     isinstance(stored.get("meta"), dict)
+    and isinstance(stored.get("settings", {}), dict)
     and isinstance(rows, list)
     and all(isinstance(row, dict) for row in rows)
     and all(_are_times(row.get(kind, [])) for row in rows for kind in _KINDS)
@@ -163,11 +187,7 @@ def changes(old: Run, new: Run, at_least: float) -> list[Change]:
 
 def differences(old: Mapping, new: Mapping) -> Iterator[str]:
   """A line for machines or versions that are not the same."""
-  found = [
-    f"{name} was {old.get(name, 'unknown')} and is {new.get(name, 'unknown')}"
-    for name in _MATTERS
-    if old.get(name) != new.get(name)
-  ]
+  found = _differing(old, new, _MATTERS)
   if found:
     yield f"The runs are not alike: {'; '.join(found)}."
 
@@ -196,6 +216,14 @@ def table(found: Sequence[Change]) -> str:
       f" {x.new / x.old:.3f} | {x.noise:.1%} | {x.verdict} |"
     )
   return "\n".join(lines)
+
+
+def _differing(old: Mapping, new: Mapping, names: Sequence[str]) -> list[str]:
+  return [
+    f"{name} was {old.get(name, 'unknown')} and is {new.get(name, 'unknown')}"
+    for name in names
+    if old.get(name) != new.get(name)
+  ]
 
 
 def _noise(values: Sequence[float]) -> float:

@@ -56,7 +56,7 @@ def main() -> None:
       for stem in arguments.stems
       for batch_size in arguments.batch_sizes
     ],
-    arguments.out,
+    arguments,
   )
 
 
@@ -75,10 +75,8 @@ def _compare(
   stem: str, batch_size: int, threads: int, repeats: int
 ) -> dict[str, object]:
   """One row of the table."""
-  ours = our_step.build(
-    our_step.Choice(_ENCODER, stem, _PX, batch_size, views="host"),
-    jax.devices()[:1],
-  )
+  choice = our_step.Choice(_ENCODER, stem, _PX, batch_size, views="host")
+  ours = our_step.build(choice, jax.devices()[:1])
   theirs = _theirs(stem, batch_size, threads)
   times = timing.turns(
     {"ours": lambda: ours.run(1), "theirs": theirs.run}, repeats
@@ -86,8 +84,12 @@ def _compare(
   walls = [statistics.median(x.walls) for x in times.values()]
   processors = [statistics.median(x.processors) for x in times.values()]
   return {
+    "encoder": _ENCODER,
     "stem": stem,
+    "px": _PX,
+    "dtype": choice.compute_dtype,
     "batch": batch_size,
+    "hidden": choice.hidden,
     "threads": threads,
     "ours ms": 1e3 * walls[0],
     "PyTorch ms": 1e3 * walls[1],

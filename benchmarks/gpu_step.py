@@ -87,7 +87,7 @@ def main() -> None:
   rows = [
     _row(arguments, name, step, times, rates) for name, step in steps.items()
   ]
-  timing.report(rows, arguments.out)
+  timing.report(rows, arguments)
   if arguments.profile and contenders.AUGMENTING in steps:
     _profile(steps[contenders.AUGMENTING], arguments.profile)
 
@@ -145,6 +145,7 @@ def _row(
   row = {
     "step": name,
     "encoder": arguments.encoder,
+    "stem": arguments.stem,
     "px": arguments.image_px,
     "batch": arguments.batch_size,
     "dtype": arguments.compute_dtype,

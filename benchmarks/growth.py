@@ -64,7 +64,7 @@ def main() -> None:
   """Measures along the axes and prints two tables."""
   arguments = _arguments()
   if arguments.topologies:
-    timing.report(_slices(arguments), arguments.out)
+    timing.report(_slices(arguments), arguments)
     return
   compiler.prepare()
   rows = []
@@ -76,10 +76,10 @@ def main() -> None:
     else:
       values, make = _AXES[axis]
       rows += _measured(axis, {x: make(x) for x in values}, arguments)
-  timing.report(rows, arguments.out)
+  timing.report(rows, arguments)
   if "here" not in arguments.axes:
     print()
-    timing.report(exponents(rows), "")
+    timing.show(exponents(rows))
 
 
 def exponents(rows: Sequence[dict]) -> list[dict]:
@@ -159,7 +159,10 @@ def _row(axis: str, size: int, choice, found, arguments) -> dict:
     "size": size,
     "encoder": choice.encoder,
     "width": choice.width,
+    "stem": choice.stem,
     "px": choice.image_px,
+    "dtype": choice.compute_dtype,
+    "hidden": choice.hidden,
     "batch": choice.batch_size,
     "GFLOP a device": step.lowered.cost_analysis()["flops"] / 1e9,
     "MB a device": our_step.peak_bytes(step.compiled) / 1e6,
@@ -229,13 +232,15 @@ def _slice(where: chips.Slice, arguments) -> dict:
     "slice": where.name,
     "devices": count,
     "encoder": choice.encoder,
+    "stem": choice.stem,
     "px": choice.image_px,
+    "dtype": choice.compute_dtype,
     "batch": choice.batch_size,
     "GFLOP": facts.flops / 1e9,
     "M cycles": facts.cycles / 1e6,
     "MB read and written": facts.num_bytes / 1e6,
     "MB temporaries": facts.temporaries / 1e6,
-    "all-reduces": reduced.count if reduced else 0,
+    "all-reduces": float(reduced.count if reduced else 0),
     "MB all-reduced": reduced.num_bytes / 1e6 if reduced else 0.0,
     "compiled in s": float(facts.compile_secs),
   }

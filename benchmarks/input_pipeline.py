@@ -32,7 +32,7 @@ def main() -> None:
   files = jpegs.make(arguments.num_images, arguments.quality)
   works = input_ways.works(files, arguments.batch_size)
   times = timing.turns(works, arguments.repeats)
-  timing.report(_rows(times, files), arguments.out)
+  timing.report(_rows(times, files), arguments)
   print(_difference(files))
 
 
@@ -51,6 +51,7 @@ def _rows(times: dict[str, timing.Times], files: list[bytes]) -> list[dict]:
   return [
     {
       "work": name,
+      "image_px": input_ways.IMAGE_PX,
       "kilobytes_per_file": round(np.mean([len(x) for x in files]) / 1e3),
       "cpu_ms_per_image": float(1e3 * medians[name] / len(files)),
       "ratio": float(medians[name] / medians[input_ways.RELEASED]),

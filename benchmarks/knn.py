@@ -47,7 +47,7 @@ def main() -> None:
     }
     for row in _compare(bank, test, arguments.repeats):
       rows.append({**size, **row})
-  timing.report(rows, arguments.out)
+  timing.report(rows, arguments)
 
 
 def _arguments() -> argparse.Namespace:

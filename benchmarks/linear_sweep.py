@@ -33,7 +33,7 @@ def main() -> None:
   rows = []
   for cached in (False, True):
     rows += _compare(arguments, cached)
-  timing.report(rows, arguments.out)
+  timing.report(rows, arguments)
 
 
 def _arguments() -> argparse.Namespace:

@@ -71,13 +71,13 @@ def main() -> None:
       "slowest_seconds": max(walls[name]),
       "cpu_seconds": statistics.median(processors[name]),
       "ratio": seconds["scikit-learn"] / seconds[name],
-      "steps": int(np.sum(found[name][2])),
+      "steps": float(np.sum(found[name][2])),
       **reached[name],
       **timing.singles(timing.Times(walls[name], processors[name])),
     }
     for name in solvers
   ]
-  timing.report(rows, arguments.out)
+  timing.report(rows, arguments)
 
 
 def _arguments() -> argparse.Namespace:

@@ -65,7 +65,7 @@ def main() -> None:
       f"The training in {arguments.workdir} was over before it was looked at:"
       " it needs more steps, or had them before.",
     )
-  timing.report([_row(samples, name) for name in samples[0]][2:], arguments.out)
+  timing.report([_row(samples, name) for name in samples[0]][2:], arguments)
 
 
 def _arguments() -> argparse.Namespace:

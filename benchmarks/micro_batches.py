@@ -52,7 +52,7 @@ def main() -> None:
       }
       for (name, parts), found in times.items()
     ],
-    arguments.out,
+    arguments,
   )
 
 

@@ -1,5 +1,6 @@
 """A benchmark that is called wrongly ends in one sentence, before any work."""
 
+import argparse
 import importlib
 import importlib.util
 import sys
@@ -131,7 +132,7 @@ def test_a_disk_that_is_full_at_the_end_leaves_the_old_report(
   out.write_text("old")
   out.with_name("out.json.tmp").mkdir()  # Where the new one is begun.
   with pytest.raises(SystemExit) as ended:
-    timing.report([{"work": "x"}], str(out))
+    timing.report([{"work": "x"}], argparse.Namespace(out=str(out)))
   assert ended.value.code == 1
   assert f"{out} cannot be written" in capsys.readouterr().err
   assert out.read_text() == "old"

@@ -1,3 +1,4 @@
+import argparse
 import gzip
 import json
 import pathlib
@@ -20,9 +21,10 @@ META = {
 STEADY = [1.00, 1.01, 0.99, 1.02, 0.98]
 
 
-def _report(folder, name, rows, **meta):
+def _report(folder, name, rows, settings=(), **meta):
+  stored = {"meta": {**META, **meta}, "settings": dict(settings), "rows": rows}
   path = folder / name
-  path.write_text(json.dumps({"meta": {**META, **meta}, "rows": rows}))
+  path.write_text(json.dumps(stored))
   return str(path)
 
 
@@ -74,6 +76,17 @@ def test_rows_are_found_by_what_was_not_measured(tmp_path, monkeypatch, capsys):
   assert "Only in the old run: batch=1, work=step" in text
   assert "Only in the new run: px=3, work=step" in text
   assert text.count("| same |") == 2
+
+
+def test_runs_of_other_settings_are_refused(tmp_path, monkeypatch, capsys):
+  old = _report(tmp_path, "old", [_row(STEADY)], {"px": 32, "plain": True})
+  new = _report(tmp_path, "new", [_row(STEADY)], {"px": 64, "hidden": 8})
+  assert _compare(monkeypatch, old, new) == 2
+  assert capsys.readouterr().err == (
+    "byol_jax: The runs measured other things: hidden was unknown and is 8;"
+    " plain was True and is unknown; px was 32 and is 64.\n"
+  )
+  assert _compare(monkeypatch, old, old) == 0
 
 
 def test_equal_rows_are_found_in_their_order(tmp_path, monkeypatch):
@@ -135,7 +148,7 @@ def test_a_report_has_its_origin_and_what_the_table_leaves_out(
 ):
   times = timing.turns({"x": lambda: None}, repeats=3)
   row = {"work": "x", **timing.singles(times["x"])}
-  timing.report([row], str(tmp_path / "out.json"))
+  timing.report([row], argparse.Namespace(out=str(tmp_path / "out.json")))
   stored = json.loads((tmp_path / "out.json").read_text())
   assert stored["rows"] == [row]
   assert len(row["repeats"]) == len(row["cpu_repeats"]) == 3
