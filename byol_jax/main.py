@@ -157,11 +157,11 @@ def _pretraining(values: flags.FlagValues, name: str) -> _Job:
   """Workdir and what to do: to train, or to say what that would be."""
   config = values.config
   workdir = values.workdir or os.path.join("runs", name)
+  if values.wandb and parallel.host() == 0:
+    weights_and_biases.check(values.wandb)
   if values.dry_run:
     text = describe.describe(config)
     return workdir, lambda: _print(text)
-  if values.wandb and parallel.host() == 0:
-    weights_and_biases.check(values.wandb)
   data = inputs.open_inputs(config)
   pretrain.check(config, data)
   extras = pretrain.Extras(values.show_views, values.wandb or "")

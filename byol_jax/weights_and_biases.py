@@ -4,11 +4,13 @@ Its client works in a thread of its own: what it raises, and the network it may
 have to wait for, never stops a training.
 """
 
-import concurrent.futures
+import contextlib
 import json
 import os
+import queue
 import re
 import secrets
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,8 +35,8 @@ def check(project: str) -> None:
     project: its name.
 
   Raises:
-    ValueError: the name is none, the package is missing, or nobody is logged
-      in.
+    ValueError: the name is none, the package is missing, nobody is logged in,
+      or W&B refuses its own settings, such as a key that is none.
   """
   if not _NAME.fullmatch(project):
     raise ValueError(
@@ -51,7 +53,12 @@ def check(project: str) -> None:
   mode = os.environ.get("WANDB_MODE", "online")
   if mode in _WITHOUT_LOGIN:
     return
-  if not wandb.login(prompt=False, verify=False):
+  try:
+    logged_in = wandb.login(prompt=False, verify=False)
+  except (wandb.Error, ValueError) as error:  # The latter of other settings.
+    reason = " ".join(str(error).split())
+    raise ValueError(f"--wandb={project} cannot be used: {reason}") from error
+  if not logged_in:
     raise ValueError(
       f"--wandb={project} needs a login: run 'wandb login', set"
       " WANDB_API_KEY, or set WANDB_MODE=offline."
@@ -90,10 +97,12 @@ class Mirror:
       config: what W&B shows as the run's settings.
     """
     self._project, self._workdir = project, workdir
-    self._threads = concurrent.futures.ThreadPoolExecutor(1)
-    self._jobs, self._failed = [], False
-    self._run = None
+    self._jobs, self._run = queue.SimpleQueue(), None
+    self._error, self._failed = None, False
+    # A daemon, unlike a pool's: Python would wait for one that hangs, for ever.
+    self._thread = threading.Thread(target=self._work, daemon=True)
     self._do(lambda: self._begin(dict(config)))
+    self._thread.start()
 
   def write(self, step: int, metrics: Mapping[str, float]) -> None:
     """Sends numbers; says so once if that fails, and leaves it then.
@@ -107,36 +116,43 @@ class Mirror:
   def close(self) -> None:
     """Waits for what is not sent yet, two minutes at most."""
     self._do(lambda: self._run.finish())
-    concurrent.futures.wait(self._jobs, _PATIENCE_SECS)
-    if not all(job.done() for job in self._jobs):
+    self._jobs.put(None)
+    self._thread.join(_PATIENCE_SECS)
+    if self._thread.is_alive():
       records.say(
         "Weights & Biases is too slow; 'wandb sync' sends the rest from"
         f" {os.path.join(self._workdir, 'wandb')}."
       )
     self._look()
-    self._threads.shutdown(wait=False, cancel_futures=True)
 
   def _do(self, job: Callable[[], object]) -> None:
     """Leaves a job to the thread, unless one has failed."""
     self._look()
     if not self._failed:
-      self._jobs.append(self._threads.submit(job))
+      self._jobs.put(job)
 
   def _look(self) -> None:
-    """Forgets what is done; a future hands over whatever was raised."""
-    done = [job for job in self._jobs if job.done() and not job.cancelled()]
-    self._jobs = [job for job in self._jobs if not job.done()]
-    error = next(filter(None, (job.exception() for job in done)), None)
-    if error is None or self._failed:
+    """Says once what ended the thread."""
+    if self._error is None or self._failed:
       return
     self._failed = True
-    for job in self._jobs:
-      job.cancel()
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = " ".join(str(self._error).split()) or type(self._error).__name__
     records.say(
       f"Weights & Biases gets no numbers any more ({reason}); the training"
       " goes on."
     )
+
+  def _work(self) -> None:
+    """Does jobs in their order, until one fails or there is None."""
+    with contextlib.ExitStack() as stack:
+      stack.push(self._keep)  # Whatever it is: none of it may stop a training.
+      for job in iter(self._jobs.get, None):
+        job()
+
+  def _keep(self, kind: type, error: BaseException | None, *trace) -> bool:
+    """Keeps what the thread raised for whoever looks next."""
+    self._error = error
+    return True
 
   def _begin(self, config: dict[str, Any]) -> None:
     import wandb

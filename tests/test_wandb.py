@@ -1,5 +1,6 @@
 """Weights & Biases behind the record, by a module that stands for its own."""
 
+import subprocess
 import sys
 import threading
 import types
@@ -33,7 +34,7 @@ class Fake(types.ModuleType):
     self.began, self.logged, self.finished, self.known = [], [], 0, 0
     self.fails_at, self.is_logged_in, self.gate = None, True, threading.Event()
     self.gate.set()
-    self.Settings = dict
+    self.Settings, self.Error = dict, type("Error", (Exception,), {})
 
   def init(self, **settings):
     self.began.append(settings)
@@ -124,6 +125,31 @@ def test_a_network_that_hangs_delays_no_step(
   fake.gate.set()
 
 
+_HANGS = """
+import sys, time, types
+import ml_collections
+from byol_jax import weights_and_biases
+fake = types.ModuleType("wandb")
+fake.Settings, fake.init = dict, lambda **settings: time.sleep(600)
+sys.modules["wandb"] = fake
+weights_and_biases._PATIENCE_SECS = 0.05
+config = ml_collections.ConfigDict()
+weights_and_biases.maker("birds", sys.argv[1], config)().close()
+"""
+
+
+def test_a_network_that_hangs_does_not_keep_the_program(tmp_path):
+  done = subprocess.run(
+    [sys.executable, "-c", _HANGS, str(tmp_path)],
+    cwd=tiny.ROOT,
+    capture_output=True,
+    text=True,
+    timeout=60,
+    check=True,
+  )
+  assert done.stderr.startswith("Weights & Biases is too slow;")
+
+
 def test_other_hosts_send_nothing(fake, tmp_path):
   with records.Recorder(
     str(tmp_path), 0, active=False, mirror=_maker(tmp_path)
@@ -160,10 +186,21 @@ def test_a_login_is_needed_online_only(fake, monkeypatch, mode):
     weights_and_biases.check("birds")
 
 
+@pytest.mark.parametrize("kind", [ValueError, None])
+def test_what_the_package_refuses_is_one_sentence(fake, kind):
+  def login(prompt, verify):
+    raise (kind or fake.Error)("WANDB_API_KEY invalid:\n5 characters")
+
+  fake.login = login
+  with pytest.raises(ValueError, match="used: WANDB_API_KEY invalid: 5 char"):
+    weights_and_biases.check("birds")
+
+
 @pytest.mark.parametrize(
   ("config", "sentence"),
   [
     ("configs/cpu.py", "byol_jax: --wandb=birds needs a login"),
+    ("configs/cpu.py --dry_run", "byol_jax: --wandb=birds needs a login"),
     (
       "configs/eval/knn.py --config.encoder=random",
       "byol_jax: --wandb is for configs that pretrain.",
