@@ -44,10 +44,15 @@ def _wheel(made):
 
 
 @pytest.fixture(name="installed", scope="module")
-def _installed(wheel, tmp_path_factory):
-  """An empty working directory beside what the wheel holds."""
+def _installed(made, tmp_path_factory):
+  """Where pip has put the wheel, without what it needs."""
   folder = tmp_path_factory.mktemp("site")
-  wheel.extractall(folder)
+  (file,) = made.glob("*.whl")
+  command = ["pip", "install", "--quiet", "--no-deps", "--no-index"]
+  subprocess.run(
+    [sys.executable, "-m", *command, f"--target={folder}", str(file)],
+    check=True,
+  )
   return folder
 
 
@@ -114,11 +119,11 @@ def test_source_distribution_leaves_tests_and_results_out(made):
   assert not [name for name in names if "results/" in name]
 
 
-def test_an_experiment_finds_its_configs_in_the_wheel(installed, tmp_path):
+def test_the_command_finds_its_configs_in_the_wheel(installed, tmp_path):
   variables = {**os.environ, "PYTHONPATH": str(installed)}
-  command = ["-P", "-m", "byol_jax", "experiment", "table5b", "--scale=desk"]
+  command = ["experiment", "table5b", "--scale=desk", "--print"]
   done = subprocess.run(
-    [sys.executable, *command, "--print"],
+    [installed / "bin" / "byol", *command],
     cwd=tmp_path,
     env=variables,
     capture_output=True,
