@@ -53,6 +53,17 @@ def recorded(name):
   return tree
 
 
+def state():
+  """The trees of the state by their names there."""
+  return {name: recorded(name) for name in TREES}
+
+
+def check_same(got, expected):
+  """Asserts that two trees are one."""
+  assert jax.tree.structure(got) == jax.tree.structure(expected)
+  jax.tree.map(np.testing.assert_array_equal, got, expected)
+
+
 def checkpoint(change=lambda tree: tree, **others):
   """What the released code saves.
 
