@@ -9,13 +9,17 @@ from byol_jax import metrics
 # Beyond these nobody would doubt it.
 _COLLAPSED_RANK = 2.0
 _COLLAPSED_COSINE = 0.99
+# The rank of few pictures or features is small in good health, too: it tells
+# something where so many directions were to be had.
+_TELLING = 4 * _COLLAPSED_RANK
 
 
 class Spectrum(NamedTuple):
   """The sizes of the features' directions.
 
   Attributes:
-    values: [min(n, dim)] singular values of the centred features, descending.
+    values: [min(n - 1, dim)] singular values of the centred features,
+      descending; n points span no more directions.
     effective_rank: as in `metrics.effective_rank`.
     mean_cosine: of two different pictures.
   """
@@ -28,6 +32,7 @@ class Spectrum(NamedTuple):
   def is_collapsed(self) -> bool:
     """Whether pictures hardly differ for the encoder."""
     few = self.effective_rank < _COLLAPSED_RANK
+    few = few and len(self.values) >= _TELLING
     return few or self.mean_cosine > _COLLAPSED_COSINE
 
 
@@ -39,7 +44,7 @@ def of(features: np.ndarray) -> Spectrum:
   """
   centred = features - features.mean(axis=0, keepdims=True)
   return Spectrum(
-    values=np.linalg.svd(centred, compute_uv=False),
+    values=np.linalg.svd(centred, compute_uv=False)[: len(features) - 1],
     effective_rank=float(metrics.effective_rank(features)),
     mean_cosine=_mean_cosine(features),
   )
