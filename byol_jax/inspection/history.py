@@ -1,5 +1,6 @@
 """How the numbers of a run went while it trained."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -89,16 +90,20 @@ def panels(lines: Sequence[Mapping[str, Any]]) -> tuple[Panel, ...]:
 
 
 def _curve(lines: Sequence[Mapping[str, Any]], name: str) -> Curve:
-  found = [
-    (line["step"], line[name])
-    for line in lines
-    if isinstance(line.get(name), (int, float))
-  ]
-  steps, values = np.array(found, float).reshape(-1, 2).T
-  finite = np.isfinite(values)
-  steps, values = steps[finite], values[finite]
+  found = np.array(
+    [(_number(line["step"]), _number(line.get(name))) for line in lines]
+  )
+  steps, values = found[np.isfinite(found).all(axis=1)].T
   if len(steps) > _MAX_POINTS:
     parts = np.array_split(np.arange(len(steps)), _MAX_POINTS)
     steps = np.array([steps[part[-1]] for part in parts])
     values = np.array([values[part].mean() for part in parts])
   return Curve(name, steps, values)
+
+
+def _number(value: Any) -> float:
+  """NaN for what is no number, or an integer that no float holds."""
+  try:
+    return float(value) if isinstance(value, (int, float)) else math.nan
+  except OverflowError:
+    return math.nan
