@@ -54,11 +54,6 @@ def save(found: findings.Findings, folder: str) -> list[str]:
   return list(made)
 
 
-def plain(text: str) -> str:
-  """A text in which Matplotlib sees no formula."""
-  return text.replace("$", r"\$")
-
-
 def _write(drawn: figure.Figure, path: str) -> None:
   draft = f"{path}.tmp"
   try:
@@ -104,7 +99,7 @@ def _picture(
   if shown.class_names and shown.labels[at] != shown.labels[query]:
     ink, title = "#c23b3b", f"{title}, other"
   elif shown.class_names and not title:
-    title = plain(shown.class_names[shown.labels[at]][:14])
+    title = plots.plain(shown.class_names[shown.labels[at]][:14])
   panel.set_title(title, fontsize=6.0, fontweight="normal", pad=1.5, color=ink)
 
 
@@ -121,7 +116,7 @@ def _map(found: findings.Findings) -> figure.Figure:
   size = float(np.clip(16000 / len(labels), 4, 25))
   for at, name in enumerate(names):
     x, y = found.positions[labels == at].T
-    label = plain(name).lstrip("_") or "_"
+    label = plots.plain(name).lstrip("_") or "_"
     panel.scatter(x, y, size, palette[at], label=label, linewidths=0)
   if len(names) <= _MAX_LEGEND:
     made.legend(loc="outside right center", markerscale=1.5)
@@ -149,7 +144,7 @@ def _spectrum(found: findings.Findings) -> figure.Figure:
 
 def _confusion(found: findings.Findings) -> figure.Figure:
   counts = found.confusion.counts
-  names = [plain(name) for name in found.gallery.class_names]
+  names = [plots.plain(name) for name in found.gallery.class_names]
   shares = counts / counts.sum(axis=1, keepdims=True)
   side = float(np.clip(0.42 * len(names) + 1.5, 3.5, 9.0))
   made = figure.Figure((side + 0.8, side), layout="constrained")

@@ -74,14 +74,19 @@ def draw_curves(panel: axes.Axes, shown: history.Panel) -> None:
       "." if len(curve.steps) == 1 else "-",
       color=palette[at % len(palette)],
       # A leading underscore would hide it.
-      label=curve.name.lstrip("_"),
+      label=plain(curve.name).lstrip("_"),
     )
   panel.set_title(shown.title)
   panel.set_xlabel("step")
   if len(shown.curves) > 1:
     panel.legend(loc="best")
   else:
-    panel.set_ylabel(shown.curves[0].name)
+    panel.set_ylabel(plain(shown.curves[0].name))
+
+
+def plain(text: str) -> str:
+  """A text in which Matplotlib sees no formula."""
+  return text.replace("$", r"\$")
 
 
 def svg(drawn: figure.Figure, name: str) -> str:
