@@ -1,9 +1,11 @@
 """The parts of the page, against plain NumPy and by hand."""
 
 import json
+import re
 
 import numpy as np
 import pytest
+from matplotlib import figure
 from sklearn import neighbors
 
 from byol_jax import metrics
@@ -13,6 +15,8 @@ from byol_jax.inspection import (
   history,
   layout,
   neighbours,
+  plots,
+  script,
   spectrum,
 )
 
@@ -105,6 +109,16 @@ def test_collapse_is_seen(scale):
   assert spectrum.of(1.0 + scale * _features(20)).is_collapsed
 
 
+@pytest.mark.parametrize(("count", "dim"), [(3, 64), (64, 2)])
+def test_few_pictures_or_features_are_no_collapse(count, dim):
+  found = spectrum.of(_features(count, dim))
+  assert len(found.values) == 2
+  assert found.values.min() > 0.1
+  assert found.effective_rank < 2.0
+  assert not found.is_collapsed
+  assert found._replace(values=np.ones(8)).is_collapsed
+
+
 def test_history_reads_the_record_of_a_checkpoint(tmp_path):
   lines = [{"step": step, "loss": 1.0 / step} for step in range(1, 1001)]
   lines[4]["learning_rate"] = 0.5
@@ -122,6 +136,27 @@ def test_history_reads_the_record_of_a_checkpoint(tmp_path):
     assert rate.curves[0].steps.tolist() == [5]
 
 
+def test_history_leaves_out_what_no_float_holds(tmp_path):
+  huge = "9" * 400
+  text = (
+    f'{{"step": 1, "loss": {huge}}}\n{{"step": {huge}, "loss": 1}}\n'
+    '{"step": 2, "loss": 3}\n{"step": 4, "loss": "5"}\n'
+  )
+  (tmp_path / "metrics.jsonl").write_text(text)
+  ((_, (curve,)),) = history.read(str(tmp_path))
+  assert (curve.steps.tolist(), curve.values.tolist()) == ([2], [3])
+
+
+def test_a_curve_with_any_name_can_be_drawn():
+  names = (r"$\frac$_top1", "$x$_top1")
+  for shown in (names, names[:1]):
+    lines = [{"step": 1} | dict.fromkeys(shown, 0.5)]
+    drawn = figure.Figure()
+    plots.draw_curves(drawn.subplots(), *history.panels(lines))
+    text = plots.svg(drawn, "x")
+    assert all(f">{name}<" in text for name in shown)
+
+
 def test_history_is_empty_without_a_record(tmp_path):
   assert history.read(str(tmp_path)) == ()
 
@@ -131,3 +166,9 @@ def test_each_class_has_its_colour(count):
   found = colours.of_classes(count)
   assert len(set(found)) == len(found) == count
   assert all(len(x) == 7 and int(x[1:], 16) >= 0 for x in found)
+
+
+def test_the_script_spreads_no_array_into_arguments():
+  # Browsers take 100,000 arguments or so, and a page may have more numbers.
+  assert "Math.min(" in script.JAVASCRIPT
+  assert not re.findall(r"Math\.\w+\(\.\.\.", script.JAVASCRIPT)

@@ -18,7 +18,8 @@ let asPictures = !data.classes.length;
 const source = (at) => "data:image/webp;base64," + data.thumbnails[at];
 // Wide pages stretch the map: distances far apart mean nothing anyway.
 const range = (values) => {
-  const low = Math.min(...values), high = Math.max(...values);
+  const low = values.reduce((a, b) => Math.min(a, b));
+  const high = values.reduce((a, b) => Math.max(a, b));
   return (x) => high > low ? (x - low) / (high - low) : 0.5;
 };
 const shareX = range(data.x), shareY = range(data.y);
