@@ -55,8 +55,11 @@ def test_a_missing_libtpu_is_said(monkeypatch):
     chips.open_slice("v3:2x2")
 
 
-def test_a_libtpu_that_would_crash_is_refused(monkeypatch):
+@pytest.mark.parametrize("version", ["0.0.42", "0.0.42.1"])
+def test_a_libtpu_that_would_crash_is_refused(monkeypatch, version):
   monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
-  monkeypatch.setattr(metadata, "version", lambda name: "0.0.42")
-  with pytest.raises(ValueError, match=r"^--topology=v6e:2x2: libtpu 0.0.42 c"):
+  monkeypatch.setattr(metadata, "version", lambda name: version)
+  with pytest.raises(
+    ValueError, match=f"^--topology=v6e:2x2: libtpu {version} "
+  ):
     chips.open_slice("v6e:2x2")
