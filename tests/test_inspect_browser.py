@@ -179,3 +179,13 @@ def test_no_name_ran_nothing_was_loaded_and_nothing_is_complained_of(browser):
   assert len(wanted) > 10
   assert not [x for x in wanted if '"url":"http' in x]
   assert browser.get_log("browser") == []
+
+
+def test_the_map_is_painted_before_any_size_is_observed(browser):
+  never = "window.ResizeObserver = class { observe() {} };"
+  browser.execute_cdp_cmd(
+    "Page.addScriptToEvaluateOnNewDocument", {"source": never}
+  )
+  browser.refresh()
+  painted = _run(browser, "document.getElementById('map').toDataURL()")
+  assert len(painted) > 5000

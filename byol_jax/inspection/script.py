@@ -229,6 +229,8 @@ function resize() {
   shown = -1; pinned = false; card.hidden = true;
   repaint();
 }
+// At once: to print, browsers may take a picture before any size is observed.
+resize();
 new ResizeObserver(resize).observe(canvas);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 document.querySelectorAll(".rows img").forEach((image) => {
