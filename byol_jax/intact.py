@@ -1,4 +1,4 @@
-"""Small text files that stay whole, and what is whole of those that are not.
+"""Small files that stay whole, and what is whole of those that are not.
 
 A process that was killed, a full disk or a power cut leave the old file, or
 half a line at its end. Damage is passed over, never an error: whoever reads
@@ -14,20 +14,27 @@ from typing import Any
 from etils import epath
 
 
-def write_whole(text: str, path: epath.PathLike) -> None:
+def write_whole(content: str | bytes, path: epath.PathLike) -> None:
   """Writes a file that is there whole, or not at all.
+
+  Until it is whole it is called `path` and ".tmp".
+
+  Args:
+    content: of the file; a text is written as UTF-8.
+    path: of the file; one of that name is replaced.
 
   Raises:
     OSError: it cannot be written, said in one sentence; what was there stays.
   """
   path = epath.Path(path)
   draft = path.parent / f"{path.name}.tmp"
+  data = content.encode() if isinstance(content, str) else content
   with writing(path):
     try:
       if "://" in str(path):
-        draft.write_text(text)
+        draft.write_bytes(data)
       else:
-        _put(text.encode(), draft, "wb")
+        _put(data, draft, "wb")
       draft.replace(path)
     finally:
       draft.unlink(missing_ok=True)
@@ -115,13 +122,13 @@ def writing(path: epath.PathLike) -> Iterator[None]:
     ) from error
 
 
-def _put(text: bytes, path: epath.Path, mode: str) -> None:
-  """Writes lines, and waits until they would outlive a power cut."""
+def _put(data: bytes, path: epath.Path, mode: str) -> None:
+  """Writes, and waits until they would outlive a power cut."""
   with open(path, mode) as file:
     if mode == "ab+" and file.seek(0, os.SEEK_END):
       file.seek(-1, os.SEEK_END)
-      text = text if file.read(1) == b"\n" else b"\n" + text
-    file.write(text)
+      data = data if file.read(1) == b"\n" else b"\n" + data
+    file.write(data)
     file.flush()
     os.fsync(file.fileno())
 

@@ -30,6 +30,11 @@ def test_read_gives_what_was_written(tmp_path):
   assert intact.read(tmp_path / "missing.json") is None
 
 
+def test_bytes_are_written_as_they_are(tmp_path):
+  intact.write_whole(b"\xff\x00\r\n", tmp_path / "x.npz")
+  assert (tmp_path / "x.npz").read_bytes() == b"\xff\x00\r\n"
+
+
 def test_read_gives_nothing_of_a_damaged_file(tmp_path, damaged):
   (tmp_path / "x.json").write_bytes(damaged)
   assert intact.read(tmp_path / "x.json") is None

@@ -45,13 +45,7 @@ def write(found: LinearClassifier, folder: str) -> None:
   np.savez(content, **found._asdict())  # Without objects, so no pickle.
   place = epath.Path(folder)
   place.mkdir(parents=True, exist_ok=True)
-  draft = place / f"{FILE}.tmp"
-  with intact.writing(place / FILE):
-    try:
-      draft.write_bytes(content.getvalue())
-      draft.replace(place / FILE)
-    finally:
-      draft.unlink(missing_ok=True)
+  intact.write_whole(content.getvalue(), place / FILE)
 
 
 def read(workdir: str) -> LinearClassifier:

@@ -1,8 +1,6 @@
-"""The file that a conversion writes: whole, or not at all."""
+"""The file that a conversion writes."""
 
 import pathlib
-
-from byol_jax import intact
 
 
 def check(path: str, ending: str) -> None:
@@ -20,32 +18,11 @@ def check(path: str, ending: str) -> None:
     raise ValueError(f"{path} has to end in {ending}.")
   if pathlib.Path(path).is_dir():
     raise ValueError(f"{path} is a folder.")
-  draft = _draft(path)
+  draft = pathlib.Path(f"{path}.tmp")  # As `intact.write_whole` has it.
   try:
     draft.touch()
     draft.unlink()
   except OSError as error:
-    raise OSError(f"{path} cannot be written: {error.strerror}.") from error
-
-
-def write(content: bytes, path: str) -> None:
-  """Writes a file, which until it is whole is called `path` and ".tmp".
-
-  Args:
-    content: of the file.
-    path: of the file; one of that name is replaced.
-
-  Raises:
-    OSError: it cannot be written; what was there stays.
-  """
-  draft = _draft(path)
-  with intact.writing(path):
-    try:
-      draft.write_bytes(content)
-      draft.replace(path)
-    finally:
-      draft.unlink(missing_ok=True)
-
-
-def _draft(path: str) -> pathlib.Path:
-  return pathlib.Path(f"{path}.tmp")
+    raise OSError(
+      f"{path} cannot be written: {error.strerror or error}."
+    ) from error

@@ -11,7 +11,7 @@ import argparse
 import jax
 from jax import export
 
-from byol_jax import encoders, platforms
+from byol_jax import encoders, intact, platforms
 from byol_jax.interop import output
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> str:
   encoder = encoders.open_encoder(arguments.encoder)
   px = arguments.image_px or encoder.image_px
   program = features(encoder, px, arguments.dtype)
-  output.write(program.serialize(), arguments.out)
+  intact.write_whole(program.serialize(), arguments.out)
   return (
     f"Wrote {arguments.out}: {arguments.dtype} pictures [n, {px}, {px}, 3] to"
     f" {program.out_avals[0].shape[1]} features, for {', '.join(PLATFORMS)}."

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import safetensors.numpy
 
-from byol_jax import encoders
+from byol_jax import encoders, intact
 from byol_jax.evaluation import linear_classifier
 from byol_jax.interop import output
 from byol_jax.networks import network, norms, resnet
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> str:
     weights["fc.bias"] = found.b
     described["classes"] = json.dumps(found.class_names)
     ending = f", {len(found.class_names)} classes"
-  output.write(safetensors.numpy.save(weights, described), arguments.out)
+  intact.write_whole(safetensors.numpy.save(weights, described), arguments.out)
   return (
     f"Wrote {arguments.out}: {encoder.spec.encoder} of width"
     f" {encoder.spec.width_multiplier}, {described['features']} features"
