@@ -58,8 +58,15 @@ def built(value: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-  """The beginning of a text that a file has written, on one line."""
-  text = ascii(str(value))[1:-1]
+  """The beginning of a text that a file has written, on one line.
+
+  Args:
+    value: anything that the file holds. What is no text is told by its type:
+      as a text it could be as long as its maker likes.
+  """
+  if not isinstance(value, str):
+    return f"something of type {type(value).__name__}"
+  text = ascii(value[: _MAX_SHOWN + 1])[1:-1]
   return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from byol_jax.interop import inert
 
 # Longer texts are bytes in disguise: names of parameters have about 60 letters.
@@ -12,13 +14,17 @@ _MAX_TEXT = 1000
 class Machine:
   """Follows the instructions that build data."""
 
-  def __init__(self, functions: Mapping[tuple[str, str], inert.Function]):
+  def __init__(
+    self, functions: Mapping[tuple[str, str], inert.Function], max_bytes: int
+  ):
     """Begins with nothing.
 
     Args:
       functions: those that the pickle may name, by module and name.
+      max_bytes: in all bytes and arrays together that calls may make.
     """
     self._functions = functions
+    self._bytes_left = max_bytes
     self._stack: list[Any] = []
     self._below: list[list[Any]] = []  # Stacks under the marks.
     self._memo: dict[int, Any] = {}
@@ -119,13 +125,24 @@ class Machine:
     arguments, function = self._stack.pop(), self._stack.pop()
     if not isinstance(function, inert.Function) or type(arguments) is not tuple:
       raise inert.refused("calls what is no function")
-    self._stack.append(function.call(arguments))
+    self._stack.append(self._counted(function.call(arguments)))
 
   def _build(self, _) -> None:
     state, target = self._stack.pop(), self._stack[-1]
     if not isinstance(target, inert.Unbuilt) or target.build is None:
       raise inert.refused("gives a state to what takes none")
-    target.value, target.build = target.build(state), None
+    target.value, target.build = self._counted(target.build(state)), None
+
+  def _counted(self, made: Any) -> Any:
+    """What a call made, if all of them have not made too much.
+
+    One text of the file can be made an array any number of times.
+    """
+    if isinstance(made, bytes | np.ndarray):
+      self._bytes_left -= memoryview(made).nbytes
+    if self._bytes_left < 0:
+      raise inert.refused("makes more arrays than it has bytes for")
+    return made
 
   def _extend(self, items: list[Any]) -> None:
     target = self._stack[-1]

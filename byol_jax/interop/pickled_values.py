@@ -21,7 +21,7 @@ _ORDERS = frozenset("<>|=")
 _OWNERS = frozenset(
   {"byol", "byol_experiment", "deepmind_research", "optax", "__main__"}
 )
-_MAX_FIELDS = 16
+_MAX_FIELDS = 8
 _MAX_AXES = 8
 _MAX_SIZE = 2**31
 
@@ -42,7 +42,7 @@ def _dtype(arguments: tuple[Any, ...]) -> inert.Unbuilt:
   """numpy.dtype(code, align, copy), then its byte order."""
   code = arguments[0] if arguments else None
   if not isinstance(code, str) or code not in _CODES:
-    raise _refuse(f"an array is of {inert.shown(code)}, which are no numbers")
+    raise _refuse(f"an array is of {inert.shown(code)}, not of numbers")
   dtype = np.dtype(code)
 
   def build(state):
@@ -77,9 +77,7 @@ def _array(data: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
   if not _is_shape(shape):
     raise _refuse("an array has no shape")
   if math.prod(shape) * dtype.itemsize != len(data):
-    raise _refuse(
-      f"an array of shape {inert.shown(list(shape))} has {len(data)} bytes"
-    )
+    raise _refuse(f"an array of shape {list(shape)} has {len(data)} bytes")
   native = dtype.newbyteorder("=")
   flat = np.frombuffer(bytes(data), dtype)
   return flat.astype(native, copy=False).reshape(shape, order=order)
@@ -156,7 +154,8 @@ def _named_tuple(arguments: tuple[Any, ...]) -> inert.Function:
     raise _refuse("a named tuple has names that are no texts")
   if module.partition(".")[0] not in _OWNERS:
     raise inert.refused(f"names {inert.shown(module)}.{inert.shown(name)}")
-  return _class_of(f"{module}.{name}", fields)
+  # Nothing is joined to the name: what is called often would take memory.
+  return _class_of(name, fields)
 
 
 def _class_of(name: str, fields: tuple[str, ...]) -> inert.Function:

@@ -14,9 +14,12 @@ from typing import Any, BinaryIO
 
 from byol_jax.interop import inert, pickle_machine
 
-# The largest published checkpoint takes about 2e5 instructions; at this many,
-# reading takes seconds and the stack less than 100 MB.
-_MAX_INSTRUCTIONS = 10_000_000
+# A ResNet-200's checkpoint takes about 2e5 instructions; this many take
+# seconds, and what they make, besides arrays, less than 200 MB.
+_MAX_INSTRUCTIONS = 1_000_000
+# What calls may make of each byte of the file: bytes of a text, then an array
+# of these; and what arrays may share in a small file.
+_MAX_COPIES, _SHARED_BYTES = 2, 2**20
 # Lines name modules and small numbers.
 _MAX_LINE = 1000
 # The instruction that pickles of protocol 2 or later begin with.
@@ -42,7 +45,10 @@ def load(path: str, functions: Mapping[tuple[str, str], inert.Function]) -> Any:
     if file.read(1) != _FIRST:
       raise inert.PickleError("is not a pickle of protocol 2 or later")
     file.seek(0)
-    machine = pickle_machine.Machine(functions)
+    size = os.fstat(file.fileno()).st_size
+    machine = pickle_machine.Machine(
+      functions, _MAX_COPIES * size + _SHARED_BYTES
+    )
     try:
       for instruction, argument in _instructions(_Bounded(file)):
         machine.follow(instruction, argument)
@@ -51,7 +57,7 @@ def load(path: str, functions: Mapping[tuple[str, str], inert.Function]) -> Any:
     # All that pickletools raises, and the machine where its stack is empty.
     except (ValueError, LookupError) as error:
       raise inert.PickleError(
-        f"is damaged or cut off ({inert.shown(error)})"
+        f"is damaged or cut off ({inert.shown(str(error))})"
       ) from error
     return machine.result()
 
