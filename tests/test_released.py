@@ -13,8 +13,7 @@ import pytest
 import released_files
 from haiku._src import data_structures
 
-from byol_jax.interop import inert, recognition, released
-from byol_jax.networks import resnet
+from byol_jax.interop import inert, released
 
 NAME = "tiny_res_net"
 
@@ -135,38 +134,6 @@ def test_heads_that_are_missing_are_the_online_networks(tmp_path):
   assert not found.state.opt_state[2].trace["classifier"]["w"].any()
 
 
-def zeros(*shape):
-  return np.broadcast_to(np.float32(0), shape)
-
-
-def params_of(name, width):
-  """What shows an architecture: the first and last layers of its blocks."""
-  architecture = resnet.ARCHITECTURES[name]
-  last = "conv_2" if architecture.bottleneck else "conv_1"
-  sizes = [width * x for x in architecture.channels]
-  params = {"net/~/initial_conv": {"w": zeros(7, 7, 3, 64 * width)}}
-  for group, count in enumerate(architecture.blocks):
-    for block in range(count):
-      place = f"net/~/block_group_{group}/~/block_{block}/~"
-      params[f"{place}/{last}"] = {"w": zeros(1, 1, 1, sizes[group])}
-  for head, hidden in (("projector", 4096), ("predictor", 512)):
-    params[f"{head}/linear"] = {"w": zeros(2048, hidden)}
-    params[f"{head}/linear_1"] = {"w": zeros(hidden, 256)}
-  params["classifier"] = {"b": zeros(1000)}
-  return params
-
-
-@pytest.mark.parametrize("width", [1, 2, 3, 4])
-@pytest.mark.parametrize(
-  "name", [f"resnet{depth}" for depth in (18, 34, 50, 101, 152, 200)]
-)
-def test_depth_and_width_are_recognised(name, width):
-  spec = recognition.recognise(params_of(name, width))
-  assert (spec.encoder, spec.width_multiplier) == (name, width)
-  assert (spec.projector_hidden, spec.predictor_hidden) == ((4096,), (512,))
-  assert (spec.projection_dim, spec.num_classes) == (256, 1000)
-
-
 def _without(name):
   def change(tree):
     return {key: leaves for key, leaves in tree.items() if name not in key}
@@ -176,6 +143,10 @@ def _without(name):
 
 def _with(**modules):
   return lambda tree: {**tree, **modules}
+
+
+def _head(module, **leaves):
+  return released_files.checkpoint(_with(**{module: leaves}))
 
 
 @pytest.mark.parametrize(
@@ -220,10 +191,35 @@ def _with(**modules):
       ),
       "float64",
     ),
+    (lambda: _head("classifier", b=np.float32(0)), "classifier is no linear"),
+    # As long as a file that names one module or array often can make them.
+    (
+      lambda: released_files.checkpoint(
+        _with(**{str(number): {} for number in range(5000)})
+      ),
+      "online_params has 50.. modules",
+    ),
+    (
+      lambda: _head("classifier", **dict.fromkeys("abcdefghijk", np.zeros(1))),
+      "a module of 11 arrays",
+    ),
+    (dict.fromkeys(map(str, range(10_000))), "a dict of 0, 1, 2$"),
   ],
 )
 def test_what_does_not_fit_is_said(tmp_path, content, named):
   content = content() if callable(content) else content
   path = released_files.write(tmp_path / "x.pkl", content)
   with pytest.raises(inert.PickleError, match=named):
+    released.read(path)
+
+
+@pytest.mark.parametrize(
+  ("module", "shape"),
+  [("projector/linear", (8, 0)), (f"{NAME}/~/initial_conv", (7, 7, 3, 0))],
+)
+def test_no_array_is_empty(tmp_path, module, shape):
+  content = _head(module, w=np.zeros(shape, np.float32))
+  # Dill writes them in a way of its own in older protocols.
+  path = released_files.write(tmp_path / "x.pkl", content, protocol=4)
+  with pytest.raises(inert.PickleError, match="has an array without numbers"):
     released.read(path)

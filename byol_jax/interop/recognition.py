@@ -1,5 +1,6 @@
 """Which network it is whose parameters a released checkpoint holds."""
 
+import collections
 import re
 from collections.abc import Mapping
 
@@ -15,7 +16,10 @@ Modules = dict[str, dict[str, np.ndarray]]
 OTHER_STEM, STEM = "initial_conv_1", "initial_conv"
 _STEM_CHANNELS = 64
 _STEM_PX = 7
-_BLOCK = re.compile(r"block_group_(\d+)/~/block_(\d+)/~/")
+_BLOCK = re.compile(r"block_group_([0-9]+)/~/block_([0-9]+)/~/")
+# The released code has two.
+_MAX_HEAD_LAYERS = 8
+_RELEASED = "resnet18, resnet34, resnet50, resnet101, resnet152, resnet200"
 
 
 def recognise(params: Modules) -> network.Spec:
@@ -28,12 +32,12 @@ def recognise(params: Modules) -> network.Spec:
     The shape; what no parameter shows is as the released code sets it.
 
   Raises:
-    PickleError: the encoder is none of `resnet.ARCHITECTURES`.
+    PickleError: the encoder is none of `resnet.ARCHITECTURES`, or a head is no
+      perceptron.
   """
   encoder, width = _encoder(network.encoder_part(params))
   *projector_hidden, projection_dim = _widths(params, "projector")
   *predictor_hidden, _ = _widths(params, "predictor")
-  classifier = params.get("classifier", {}).get("b", np.zeros(0))
   return network.Spec(
     encoder=encoder,
     width_multiplier=width,
@@ -50,7 +54,7 @@ def recognise(params: Modules) -> network.Spec:
     projector_output_norm=False,
     head_bias=False,
     predictor="mlp",
-    num_classes=len(classifier),
+    num_classes=_num_classes(params),
     norm_decay=0.9,
     norm_epsilon=1e-5,
     mean_rgb=(0.485, 0.456, 0.406),
@@ -96,8 +100,9 @@ def _encoder(params: Modules) -> tuple[str, int]:
       return name, width
   blocks, channels, _, _ = found
   raise foreign(
-    f"its encoder has blocks {list(blocks)} of {list(channels)} channels, and"
-    f" ours are {', '.join(resnet.ARCHITECTURES)}"
+    f"its encoder has blocks {inert.shown(str(list(blocks)))} of"
+    f" {inert.shown(str(list(channels)))} channels, and the released ones are"
+    f" {_RELEASED}"
   )
 
 
@@ -106,23 +111,37 @@ def _blocks(
 ) -> tuple[tuple[int, ...], tuple[int, ...], bool]:
   """Blocks and channels of each group, and whether blocks have a bottleneck."""
   places = {match.groups() for match in map(_BLOCK.match, own) if match}
-  groups = sorted({int(group) for group, _ in places})
+  counts = collections.Counter(int(group) for group, _ in places)
   bottleneck = any(name.endswith("/conv_2") for name in own)
   last = "conv_2" if bottleneck else "conv_1"
   channels = [
     np.shape(own.get(f"block_group_{x}/~/block_0/~/{last}", {}).get("w"))
-    for x in groups
+    for x in sorted(counts)
   ]
   return (
-    tuple(sum(int(group) == x for group, _ in places) for x in groups),
+    tuple(counts[x] for x in sorted(counts)),
     tuple(shape[-1] if shape else 0 for shape in channels),
     bottleneck,
   )
 
 
+def _num_classes(params: Modules) -> int:
+  """As many as the classifier has biases; 0 without one."""
+  if "classifier" not in params:
+    return 0
+  shape = np.shape(params["classifier"].get("b"))
+  if len(shape) != 1:
+    raise foreign("its classifier is no linear one")
+  return shape[0]
+
+
 def _widths(params: Modules, head: str) -> list[int]:
   """Of the layers of a head."""
   count = sum(name.startswith(f"{head}/linear") for name in params)
+  if count > _MAX_HEAD_LAYERS:
+    raise foreign(
+      f"its {head} has {count} layers, more than {_MAX_HEAD_LAYERS}"
+    )
   names = [f"{head}/linear{f'_{i}' if i else ''}" for i in range(count)]
   shapes = [np.shape(params.get(name, {}).get("w")) for name in names]
   if not shapes or any(len(shape) != 2 for shape in shapes):

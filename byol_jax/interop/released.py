@@ -4,6 +4,7 @@ The names and shapes of its parameters are ours, since `networks/` took them
 over; what differs is how a state is put together.
 """
 
+import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -28,8 +29,11 @@ _TWINS = {
   "target_state": "online_state",
   "momentum": "online_params",
 }
-# Differences that one message names.
+# Differences, or keys of a dict, that one message names.
 _MAX_NAMED = 3
+# A ResNet-200 has about 600 modules, of up to 3 arrays. The limit is for files
+# that name the same modules and arrays again and again.
+_MAX_MODULES, _MAX_LEAVES = 5000, 10
 
 
 class Checkpoint(NamedTuple):
@@ -80,7 +84,8 @@ def read(path: str) -> Checkpoint:
 
 def _kind(value: Any) -> str:
   if isinstance(value, dict):
-    return f"a dict of {inert.shown(', '.join(value)) or 'nothing'}"
+    some = ", ".join(itertools.islice(value, _MAX_NAMED))
+    return f"a dict of {inert.shown(some) or 'nothing'}"
   return f"something of type {type(value).__name__}"
 
 
@@ -97,13 +102,19 @@ def _modules(tree: Any, name: str) -> recognition.Modules:
   """Two levels of names over arrays."""
   if not isinstance(tree, dict):
     raise recognition.foreign(f"{name} is {_kind(tree)}")
+  if len(tree) > _MAX_MODULES:
+    raise recognition.foreign(f"{name} has {len(tree)} modules")
   found = {}
   for module, leaves in tree.items():
     if not isinstance(leaves, dict):
       raise recognition.foreign(f"{name} has {_kind(leaves)} as a module")
+    if len(leaves) > _MAX_LEAVES:
+      raise recognition.foreign(f"{name} has a module of {len(leaves)} arrays")
     arrays = {key: inert.built(x) for key, x in leaves.items()}
     if not all(isinstance(x, np.ndarray) for x in arrays.values()):
       raise recognition.foreign(f"{name} has something else than arrays")
+    if not all(x.size for x in arrays.values()):
+      raise recognition.foreign(f"{name} has an array without numbers")
     found[module] = arrays
   return found
 
