@@ -9,7 +9,7 @@ import numpy as np
 import tqdm
 from absl import flags
 
-from byol_jax import encoders, exits, parallel, records
+from byol_jax import encoders, exits, parallel, records, schema
 from byol_jax.data import folder, sources
 from byol_jax.evaluation import features
 from byol_jax.networks import network
@@ -58,8 +58,10 @@ def check(values: flags.FlagValues) -> None:
     values: the parsed flags.
 
   Raises:
-    ValueError: the batch cannot be shared, or the geometry is impossible.
+    ValueError: the batch cannot be shared, or size or geometry is impossible.
   """
+  if values.image_px:
+    check_side(values.image_px)
   count = parallel.num_devices()
   if values.batch_size % count:
     raise ValueError(
@@ -67,6 +69,20 @@ def check(values: flags.FlagValues) -> None:
       f" {count} devices."
     )
   sources.resizes_first(_geometry(values))
+
+
+def check_side(image_px: int) -> None:
+  """Refuses a side of pictures that no config may have either.
+
+  Args:
+    image_px: of a flag.
+
+  Raises:
+    ValueError: it is too small or too large.
+  """
+  rule = schema.RULES["data.image_px"]
+  if not rule.holds(image_px):
+    raise ValueError(f"--image_px={image_px} must be {rule.allowed}.")
 
 
 def encode(

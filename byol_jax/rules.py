@@ -67,6 +67,18 @@ def count(low: int) -> Rule:
   return Rule((int,), lambda value: value >= low, f"an integer from {low} up")
 
 
+def side() -> Rule:
+  """Pixels of a picture's side.
+
+  Blocks of a network halve it; one at the upper end fills a device's memory.
+  """
+  return Rule(
+    (int,),
+    lambda value: 8 <= value <= 4096,
+    "an integer from 8 to 4096",
+  )
+
+
 def number(low: float, high: float = math.inf) -> Rule:
   """A finite number from `low` to `high`."""
   reach = f"from {low:g} up" if math.isinf(high) else f"in [{low:g}, {high:g}]"

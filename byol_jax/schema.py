@@ -66,7 +66,7 @@ RULES: Mapping[str, rules.Rule] = {
   "data.labelled": rules.flag(),
   "data.train_images": rules.count(0),
   "data.corrupt": rules.choice("skip", "fatal", "unchecked"),
-  "data.image_px": rules.count(8),
+  "data.image_px": rules.side(),
   "data.views": rules.choice("host", "device", "memory"),
   "augment.set": rules.choice(
     "baseline",
@@ -163,7 +163,7 @@ _EVALUATION = {
   "data.image_px": rules.count(0),
   "data.stored_px": rules.count(0),
   "data.views": rules.choice("host", "device", "memory"),
-  "network.image_px": rules.count(8),
+  "network.image_px": rules.side(),
   **_ENCODER,
   "evaluation.batch_size": rules.count(1),
   "evaluation.geometry": rules.choice("crop_then_resize", "resize_then_crop"),

@@ -140,7 +140,29 @@ def test_other_files_are_refused(refused, tmp_path, content, named):
 
 
 def test_a_missing_file_is_refused(refused, tmp_path):
-  assert f"{tmp_path}/none.pkl is not a file" in refused(tmp_path / "none.pkl")
+  said = refused(tmp_path / "none.pkl")
+  assert f"{tmp_path}/none.pkl' is not a file" in said
+
+
+def test_no_name_of_a_file_is_refused(refused):
+  assert "'' is not a file" in refused("")
+
+
+@pytest.mark.parametrize(
+  ("out", "said"),
+  [
+    ("gs://bucket/run", "gs://bucket/run is no folder of this machine"),
+    (".", "'.' is no name of a folder"),
+    ("", "'' is no name of a folder"),
+  ],
+)
+def test_a_folder_to_make_has_a_name_here(
+  refused, tmp_path, monkeypatch, out, said
+):
+  file = released_files.write(tmp_path / "x.pkl")
+  (tmp_path / "empty").mkdir()
+  monkeypatch.chdir(tmp_path / "empty")
+  assert said in refused(file, out)
 
 
 def test_a_folder_that_exists_is_left_alone(refused, tmp_path):
@@ -150,9 +172,16 @@ def test_a_folder_that_exists_is_left_alone(refused, tmp_path):
   assert "out exists: choose another" in refused(file)
 
 
-def test_a_size_must_be_one(refused, tmp_path):
+@pytest.mark.parametrize("px", [0, 7, 4097, 2**40])
+def test_a_size_must_be_one(refused, tmp_path, px):
+  said = refused(tmp_path / "none", tmp_path / "out", f"--image_px={px}")
+  assert f"--image_px={px} must be an integer from 8 to 4096" in said
+
+
+def test_a_config_is_one_that_training_takes(refused, tmp_path):
   file = released_files.write(tmp_path / "x.pkl")
-  assert "--image_px=0" in refused(file, tmp_path / "out", "--image_px=0")
+  said = refused(file, tmp_path / "out", "--image_px=31")
+  assert "data.image_px=31 is too small for network.stem=imagenet" in said
 
 
 def test_a_folder_that_cannot_be_made_is_named(refused, tmp_path):
@@ -177,3 +206,17 @@ def test_a_failed_write_leaves_nothing(refused, tmp_path, monkeypatch):
 
   monkeypatch.setattr(pathlib.Path, "write_text", fail)
   assert "No space left on device" in refused(file)
+
+
+def test_an_error_without_a_number_gives_its_text(
+  refused, tmp_path, monkeypatch
+):
+  file = released_files.write(tmp_path / "x.pkl")
+
+  def fail(*arguments, **options):
+    raise OSError("the cable is cut")
+
+  monkeypatch.setattr(pathlib.Path, "mkdir", fail)
+  assert "out cannot be written: the cable is cut." in refused(file)
+  monkeypatch.setattr(released, "read", fail)
+  assert "x.pkl cannot be read: the cable is cut." in refused(file)

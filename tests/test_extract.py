@@ -167,6 +167,8 @@ REFUSED = [
   (("--batch_size=many",), "flag --batch_size=many: invalid literal"),
   (("--batch_size=3",), "--batch_size=3 cannot be shared equally by 2 devices"),
   (("--image_px=-1",), "flag --image_px=-1: -1 is"),
+  (("--image_px=7",), "--image_px=7 must be an integer from 8 to 4096."),
+  (("--image_px=4097",), "--image_px=4097 must be an integer from 8 to 4096."),
   (("--geometry=x",), "flag --geometry=x: value should be one of"),
   (("--crop_share=0",), "the geometry's share is 0.0: it has to be in (0, 1]."),
   (("--corrupt=x",), "flag --corrupt=x: value should be one of"),

@@ -17,7 +17,8 @@ import shutil
 
 import jax
 
-from byol_jax import checkpoint, shipped
+from byol_jax import checkpoint, encoding, shipped
+from byol_jax import config as config_lib
 from byol_jax.interop import inert, released
 from byol_jax.networks import network
 
@@ -72,12 +73,16 @@ def run(arguments: argparse.Namespace) -> str:
     Two lines: what was written, and the licence of published weights.
 
   Raises:
-    ValueError: the file is no such checkpoint, or the folder is taken.
+    ValueError: the file is no such checkpoint, the folder is taken or not of
+      this machine, or the pictures' side is impossible.
     OSError: the file cannot be read, or the folder not be written.
   """
   out = pathlib.Path(arguments.out)
-  if arguments.image_px < 1:
-    raise ValueError(f"--image_px={arguments.image_px} must be 1 or more.")
+  encoding.check_side(arguments.image_px)
+  if "://" in arguments.out:
+    raise ValueError(f"{arguments.out} is no folder of this machine.")
+  if not out.name:
+    raise ValueError(f"{arguments.out!r} is no name of a folder to make.")
   if out.exists() and (not out.is_dir() or any(out.iterdir())):
     raise ValueError(f"{out} exists: choose another folder.")
   found = _read(arguments.file)
@@ -97,7 +102,7 @@ def run(arguments: argparse.Namespace) -> str:
 def _read(path: str) -> released.Checkpoint:
   """The checkpoint, or what is wrong with it in one sentence."""
   if not pathlib.Path(path).is_file():
-    raise ValueError(f"{path} is not a file.")
+    raise ValueError(f"{path!r} is not a file.")
   try:
     with open(path, "rb") as file:
       start = file.read(8)
@@ -110,7 +115,9 @@ def _read(path: str) -> released.Checkpoint:
   except inert.PickleError as error:
     raise ValueError(f"{path} {error}.") from error
   except OSError as error:
-    raise OSError(f"{path} cannot be read: {error.strerror}.") from error
+    raise OSError(
+      f"{path} cannot be read: {error.strerror or error}."
+    ) from error
 
 
 def _write(
@@ -118,6 +125,7 @@ def _write(
 ) -> None:
   """Writes beside the folder, then renames."""
   draft = out.with_name(f"{out.name}.tmp")
+  config_json = _config_json(found.spec, arguments.image_px)
   if draft.exists():
     raise ValueError(f"{draft} is left of another conversion: remove it first.")
   try:
@@ -126,13 +134,14 @@ def _write(
     with checkpoint.open_manager(
       str(draft / checkpoint.FOLDER), keep=1
     ) as manager:
-      text = _config_json(found.spec, arguments.image_px)
-      checkpoint.save(manager, found.step, found.state, text)
+      checkpoint.save(manager, found.step, found.state, config_json)
       checkpoint.wait(manager)
     (draft / _LICENCE_FILE).write_text(_origin(arguments.file))
     draft.rename(out)
   except OSError as error:
-    raise OSError(f"{out} cannot be written: {error.strerror}.") from error
+    raise OSError(
+      f"{out} cannot be written: {error.strerror or error}."
+    ) from error
   finally:
     shutil.rmtree(draft, ignore_errors=True)
 
@@ -148,13 +157,14 @@ def _check_room(folder: pathlib.Path, found: released.Checkpoint) -> None:
 
 
 def _config_json(spec: network.Spec, image_px: int) -> str:
-  """The released settings with this network."""
+  """The released settings with this network, as training would accept them."""
   path = shipped.root() / "configs" / "imagenet.py"
   config = runpy.run_path(str(path))["get_config"]("1000")
   with config.unlocked():
     for name in config.network:
       config.network[name] = getattr(spec, name)
     config.data.image_px = image_px
+  config_lib.validate(config, num_devices=1)
   return json.dumps(json.loads(config.to_json_best_effort()))
 
 

@@ -11,7 +11,7 @@ import argparse
 import jax
 from jax import export
 
-from byol_jax import encoders, intact, platforms
+from byol_jax import encoders, encoding, intact, platforms
 from byol_jax.interop import output
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
@@ -49,8 +49,8 @@ def run(arguments: argparse.Namespace) -> str:
     ValueError: there is no such encoder, or an argument is wrong.
     OSError: the file cannot be written.
   """
-  if arguments.image_px < 0:
-    raise ValueError(f"--image_px={arguments.image_px} is negative.")
+  if arguments.image_px:
+    encoding.check_side(arguments.image_px)
   output.check(arguments.out, ".stablehlo")
   encoder = encoders.open_encoder(arguments.encoder)
   px = arguments.image_px or encoder.image_px
