@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import jax
@@ -36,6 +37,41 @@ def test_a_damaged_file_is_named(workdir, share):
   path = workdir / "key" / linear_classifier.FILE
   content = path.read_bytes()
   path.write_bytes(content[: int(share * len(content))])
+  with pytest.raises(ValueError, match=r"classifier.npz is missing or damaged"):
+    linear_classifier.read(str(workdir))
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_bytes_that_changed_are_no_traceback(workdir, seed):
+  path = workdir / "key" / linear_classifier.FILE
+  content = bytearray(path.read_bytes())
+  rng = np.random.default_rng(seed)
+  for place in rng.integers(len(content), size=3):
+    content[place] ^= rng.integers(1, 256)
+  path.write_bytes(content)
+  with contextlib.suppress(ValueError):  # The one sentence.
+    assert linear_classifier.read(str(workdir)).w.shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+  "changes",
+  [
+    {"w": np.array("text")},
+    {"b": np.zeros(3, np.float32)},
+    {"class_names": np.array("cat")},
+    {"w": np.zeros((3, 2))},
+  ],
+)
+def test_other_arrays_are_named(workdir, changes):
+  path = workdir / "key" / linear_classifier.FILE
+  np.savez(path, **{**CLASSIFIER._asdict(), **changes})
+  with pytest.raises(ValueError, match=r"classifier.npz is missing or damaged"):
+    linear_classifier.read(str(workdir))
+
+
+def test_an_array_in_its_place_is_named(workdir):
+  with open(workdir / "key" / linear_classifier.FILE, "wb") as file:
+    np.save(file, CLASSIFIER.w)
   with pytest.raises(ValueError, match=r"classifier.npz is missing or damaged"):
     linear_classifier.read(str(workdir))
 

@@ -3,6 +3,7 @@
 import io
 import os
 import zipfile
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,17 @@ from etils import epath
 from byol_jax import intact, parallel
 
 FILE = "classifier.npz"
+# What NumPy and zipfile raise of broken and of other files.
+_DAMAGE = (
+  EOFError,
+  KeyError,
+  NotImplementedError,
+  OSError,
+  TypeError,
+  ValueError,
+  zipfile.BadZipFile,
+  zlib.error,
+)
 
 
 class LinearClassifier(NamedTuple):
@@ -67,13 +79,19 @@ def read(workdir: str) -> LinearClassifier:
     )
   path = os.path.join(workdir, place)
   try:
-    with open(path, "rb") as file, np.load(file) as arrays:
-      names = tuple(map(str, arrays["class_names"]))
-      found = LinearClassifier(
-        arrays["w"], arrays["b"], names, str(arrays["encoder"])
-      )
-  except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    return _checked(epath.Path(path).read_bytes())
+  except _DAMAGE as error:
     raise ValueError(f"{path} is missing or damaged ({error}).") from error
-  if not found.w.shape[1:] == found.b.shape == (len(names),):
-    raise ValueError(f"{path} is damaged: its arrays do not fit together.")
-  return found
+
+
+def _checked(content: bytes) -> LinearClassifier:
+  with np.load(io.BytesIO(content)) as arrays:
+    found = {name: arrays[name] for name in LinearClassifier._fields}
+  w, b, names = found["w"], found["b"], found["class_names"]
+  if {w.dtype, b.dtype} != {np.dtype(np.float32)} or names.ndim != 1:
+    raise ValueError("its arrays are of other kinds")
+  if w.ndim != 2 or not w.shape[1:] == b.shape == names.shape:
+    raise ValueError("its arrays do not fit together")
+  return LinearClassifier(
+    w, b, tuple(map(str, names)), encoder=str(found["encoder"])
+  )
