@@ -22,11 +22,10 @@ from byol_jax import (
   compiler,
   encoders,
   encoding,
-  exits,
-  records,
+  encoding_command,
   stopping,
 )
-from byol_jax.data import folder, sources
+from byol_jax.data import sources
 from byol_jax.evaluation import export
 
 _REQUIRED = {
@@ -46,14 +45,7 @@ def parse_flags(
 def main(argv: Sequence[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Opens encoder and pictures, then writes their features."""
   del argv
-  records.log_plainly()
-  farewell = f"Stopped; {values.out} is not written."
-  stopping.install(farewell)
-  try:
-    _open_and_run(values)
-  except stopping.StoppedError as error:
-    exits.release(error)
-    exits.end(exits.STOPPED, farewell)
+  encoding_command.main(values, check, run)
 
 
 def check(values: flags.FlagValues) -> None:
@@ -78,7 +70,7 @@ def run(
   values: flags.FlagValues,
   encoder: encoders.Encoder,
   source: sources.EncodedSource,
-) -> int:
+) -> str:
   """Encodes pictures and writes their features.
 
   Args:
@@ -87,7 +79,7 @@ def run(
     source: the pictures.
 
   Returns:
-    How many features a picture has.
+    What was written, as a sentence.
 
   Raises:
     ValueError: a picture cannot be decoded.
@@ -100,25 +92,8 @@ def run(
     class_names=source.class_names,
   )
   stopping.hold()  # What is half written is to be removed.
-  return export.write(values.out, rows, chunks)
-
-
-def _open_and_run(values: flags.FlagValues) -> None:
-  try:
-    check(values)
-    encoder = encoders.open_encoder(values.encoder)
-    source = folder.open_pictures(
-      values.images, values.prefix, values.labelled, values.corrupt
-    )
-  except ValueError as error:
-    exits.refuse(encoding.in_flags(str(error)))
-  try:
-    dim = run(values, encoder, source)
-  except (ValueError, OSError) as error:
-    exits.end(exits.FAILED, encoding.in_flags(str(error)))
-  finally:
-    stopping.let_go()
-  print(f"Wrote {values.out}: {source.num_images} pictures, {dim} features.")
+  dim = export.write(values.out, rows, chunks)
+  return f"Wrote {values.out}: {source.num_images} pictures, {dim} features."
 
 
 def _define_flags(values: flags.FlagValues) -> None:

@@ -26,13 +26,13 @@ from byol_jax import (
   compiler,
   encoders,
   encoding,
-  exits,
+  encoding_command,
   intact,
   origin,
   records,
   stopping,
 )
-from byol_jax.data import folder, problems, sources
+from byol_jax.data import problems, sources
 from byol_jax.inspection import (
   figures,
   findings,
@@ -48,7 +48,9 @@ _REQUIRED = {
   "images": "pictures",
   "out": "inspect.html",
 }
-_FEWEST = 3
+# Pictures of a page: 20,000 make one of 50 MB, which browsers open in seconds,
+# and a map of minutes; with ten times as many both go beyond use.
+_FEWEST, _MOST = 3, 20_000
 
 
 def parse_flags(
@@ -61,14 +63,7 @@ def parse_flags(
 def main(argv: Sequence[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Opens encoder and pictures, then writes the page."""
   del argv
-  records.log_plainly()
-  farewell = f"Stopped; {values.out} is not written."
-  stopping.install(farewell)
-  try:
-    _open_and_run(values)
-  except stopping.StoppedError as error:
-    exits.release(error)
-    exits.end(exits.STOPPED, farewell)
+  encoding_command.main(values, check, run, _FEWEST)
 
 
 def check(values: flags.FlagValues) -> None:
@@ -129,29 +124,6 @@ def run(
   found = found._replace(facts=_facts(values, found, encoder, sizes))
   stopping.hold()  # What is half written is to be removed.
   return _write(values, found, features)
-
-
-def _open_and_run(values: flags.FlagValues) -> None:
-  try:
-    check(values)
-    encoder = encoders.open_encoder(values.encoder)
-    source = folder.open_pictures(
-      values.images, values.prefix, values.labelled, values.corrupt
-    )
-    if source.num_images < _FEWEST:
-      raise ValueError(
-        f"--images={values.images} has {source.num_images} pictures, and"
-        f" only {_FEWEST} or more can be compared."
-      )
-  except ValueError as error:
-    exits.refuse(encoding.in_flags(str(error)))
-  try:
-    done = run(values, encoder, source)
-  except (ValueError, OSError) as error:
-    exits.end(exits.FAILED, encoding.in_flags(str(error)))
-  finally:
-    stopping.let_go()
-  print(done)
 
 
 def _write(
@@ -228,6 +200,7 @@ def _define_flags(values: flags.FlagValues) -> None:
     2000,
     "Of more pictures, so many are drawn.",
     lower_bound=_FEWEST,
+    upper_bound=_MOST,
     **here,
   )
   flags.DEFINE_enum("map", "tsne", layout.KINDS, "How it is drawn.", **here)

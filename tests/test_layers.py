@@ -29,6 +29,7 @@ LAYERS = {
   "platforms": 0,
   "compiler": 0,
   "encoding": 6,
+  "encoding_command": 7,
   "grids": 5,
   "weights_and_biases": 3,
   "extract": 8,
