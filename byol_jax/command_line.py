@@ -1,7 +1,7 @@
 """What is wrong with a command line or a config file, in one sentence."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from absl import flags
 from ml_collections import config_dict
@@ -127,59 +127,39 @@ def define_flags(values: flags.FlagValues) -> None:
   Args:
     values: where they are put.
   """
+  here = {"flag_values": values}
   flags.DEFINE_string(
     "workdir",
     None,
     "Folder of checkpoints and records that all hosts share; runs/<config> by "
     "default.",
-    flag_values=values,
+    **here,
   )
   flags.register_validator(
     "workdir",
     lambda path: path != "",
     "must not be empty; leave it out for runs/<config>.",
-    values,
+    **here,
   )
   flags.DEFINE_bool(
-    "dry_run", False, "Print what follows from the config.", flag_values=values
+    "dry_run", False, "Print what follows from the config.", **here
   )
   flags.DEFINE_enum(
-    "job",
-    None,
-    JOBS,
-    "Refuse a config that is for the other.",
-    flag_values=values,
+    "job", None, JOBS, "Refuse a config that is for the other.", **here
   )
   flags.DEFINE_bool(
     "show_views",
     True,
     "Show a few views in TensorBoard when a run begins.",
-    flag_values=values,
+    **here,
   )
   flags.DEFINE_string(
     "wandb",
     None,
     "Project of Weights & Biases that gets the numbers, too.",
-    flag_values=values,
+    **here,
   )
-  flags.DEFINE_string(
-    "coordinator_address",
-    None,
-    "host:port of process 0; on a TPU or in Slurm it is found.",
-    flag_values=values,
-  )
-  flags.register_validator(
-    "coordinator_address",
-    lambda text: text is None or is_address(text),
-    "must be host:port, such as 10.0.0.1:1234.",
-    values,
-  )
-  flags.DEFINE_integer(
-    "num_processes", None, "Processes in all.", flag_values=values
-  )
-  flags.DEFINE_integer(
-    "process_id", None, "This process, from 0.", flag_values=values
-  )
+  _define_host_flags(here)
 
 
 def is_address(text: str) -> bool:
@@ -187,6 +167,24 @@ def is_address(text: str) -> bool:
   host, _, port = text.rpartition(":")
   digits = port.isascii() and port.isdigit()
   return bool(host) and digits and 0 < int(port) <= _MAX_PORT
+
+
+def _define_host_flags(here: Mapping[str, flags.FlagValues]) -> None:
+  """Where the processes of a run on several hosts meet."""
+  flags.DEFINE_string(
+    "coordinator_address",
+    None,
+    "host:port of process 0; on a TPU or in Slurm it is found.",
+    **here,
+  )
+  flags.register_validator(
+    "coordinator_address",
+    lambda text: text is None or is_address(text),
+    "must be host:port, such as 10.0.0.1:1234.",
+    **here,
+  )
+  flags.DEFINE_integer("num_processes", None, "Processes in all.", **here)
+  flags.DEFINE_integer("process_id", None, "This process, from 0.", **here)
 
 
 def _found(flag: str, value: str) -> str:
