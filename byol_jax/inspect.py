@@ -15,7 +15,6 @@ if __name__ == "__main__":
   signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import os
-import pathlib
 import time
 from collections.abc import Sequence
 
@@ -180,14 +179,10 @@ def _try(name: str, path: str, is_folder: bool = False) -> None:
   try:
     if is_folder:
       os.makedirs(path, exist_ok=True)
-      path = os.path.join(path, "trial")
-    draft = pathlib.Path(f"{path}.tmp")
-    draft.touch()
-    draft.unlink()
+    intact.try_out(os.path.join(path, "trial") if is_folder else path)
   except OSError as error:
-    given = path.removesuffix("/trial") if is_folder else path
     raise ValueError(
-      f"--{name}={given} cannot be written: {error.strerror}."
+      f"--{name}={path} cannot be written: {error.strerror}."
     ) from error
 
 

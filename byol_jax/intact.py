@@ -27,7 +27,7 @@ def write_whole(content: str | bytes, path: epath.PathLike) -> None:
     OSError: it cannot be written, said in one sentence; what was there stays.
   """
   path = epath.Path(path)
-  draft = path.parent / f"{path.name}.tmp"
+  draft = _draft(path)
   data = content.encode() if isinstance(content, str) else content
   with writing(path):
     try:
@@ -38,6 +38,20 @@ def write_whole(content: str | bytes, path: epath.PathLike) -> None:
       draft.replace(path)
     finally:
       draft.unlink(missing_ok=True)
+
+
+def try_out(path: epath.PathLike) -> None:
+  """Finds out beforehand whether `write_whole` can write a file.
+
+  Args:
+    path: of the file; one of that name stays.
+
+  Raises:
+    OSError: its folder is missing or may not be written.
+  """
+  draft = _draft(epath.Path(path))
+  draft.touch()
+  draft.unlink()
 
 
 def append(text: str, path: epath.Path) -> None:
@@ -120,6 +134,10 @@ def writing(path: epath.PathLike) -> Iterator[None]:
       f"{path} cannot be written ({error.strerror or error}); what it had is"
       " kept."
     ) from error
+
+
+def _draft(path: epath.Path) -> epath.Path:
+  return path.parent / f"{path.name}.tmp"
 
 
 def _put(data: bytes, path: epath.Path, mode: str) -> None:

@@ -69,6 +69,16 @@ def test_append_begins_a_file(tmp_path):
   assert (tmp_path / "x.jsonl").read_text() == "one\ntwo\n"
 
 
+def test_try_out_leaves_what_is_there(tmp_path):
+  (tmp_path / "old").write_text("old")
+  intact.try_out(tmp_path / "old")
+  intact.try_out(tmp_path / "new")
+  assert [path.name for path in tmp_path.iterdir()] == ["old"]
+  assert (tmp_path / "old").read_text() == "old"
+  with pytest.raises(OSError, match="No such file"):
+    intact.try_out(tmp_path / "missing" / "new")
+
+
 def test_write_whole_leaves_one_whole_file(tmp_path):
   path = tmp_path / "summary.json"
   for text in ("first", "second"):

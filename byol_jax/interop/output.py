@@ -1,6 +1,8 @@
 """The file that a conversion writes."""
 
-import pathlib
+import os
+
+from byol_jax import intact
 
 
 def check(path: str, ending: str) -> None:
@@ -16,12 +18,10 @@ def check(path: str, ending: str) -> None:
   """
   if not path.endswith(ending):
     raise ValueError(f"{path} has to end in {ending}.")
-  if pathlib.Path(path).is_dir():
+  if os.path.isdir(path):
     raise ValueError(f"{path} is a folder.")
-  draft = pathlib.Path(f"{path}.tmp")  # As `intact.write_whole` has it.
   try:
-    draft.touch()
-    draft.unlink()
+    intact.try_out(path)
   except OSError as error:
     raise OSError(
       f"{path} cannot be written: {error.strerror or error}."
