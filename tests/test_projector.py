@@ -90,6 +90,16 @@ def test_tensorboard_shows_what_was_written(tmp_path, class_names):
     assert sheet.getpixel((32, 4)) == (255, 255, 255)
 
 
+def test_thumbnails_are_never_written_into_the_old_file(tmp_path):
+  projector.write(tmp_path, _gallery(()), np.ones((3, 2)))
+  path = tmp_path / "projector" / "sprite.png"
+  other = _gallery(())._replace(thumbnails=_gallery(()).thumbnails[::-1])
+  with open(path, "rb") as file:
+    projector.write(tmp_path, other, np.ones((3, 2)))
+    assert file.read() == projector.sprite(_gallery(()).thumbnails)[0]
+  assert path.read_bytes() == projector.sprite(other.thumbnails)[0]
+
+
 def test_a_full_disk_leaves_no_config(tmp_path):
   (tmp_path / "tensorboard").mkdir()
   (tmp_path / "tensorboard" / "projector").touch()

@@ -1,5 +1,6 @@
 """The page's pictures as PNGs, for papers and slides."""
 
+import io
 import math
 import os
 import warnings
@@ -9,6 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib import figure, offsetbox
 
+from byol_jax import intact
 from byol_jax.inspection import colours, findings, gallery, plots
 
 _DPI = 200
@@ -55,13 +57,9 @@ def save(found: findings.Findings, folder: str) -> list[str]:
 
 
 def _write(drawn: figure.Figure, path: str) -> None:
-  draft = f"{path}.tmp"
-  try:
-    drawn.savefig(draft, format="png", dpi=_DPI)
-    os.replace(draft, path)
-  finally:
-    if os.path.exists(draft):
-      os.unlink(draft)
+  file = io.BytesIO()
+  drawn.savefig(file, format="png", dpi=_DPI)
+  intact.write_whole(file.getvalue(), path)
 
 
 def _neighbours(found: findings.Findings) -> figure.Figure:

@@ -59,8 +59,7 @@ def write(
   intact.write_whole(rows.getvalue(), inner / "features.tsv")
   intact.write_whole(_metadata(shown), inner / "pictures.tsv")
   sheet, side = sprite(shown.thumbnails)
-  with intact.writing(inner):
-    (inner / "sprite.png").write_bytes(sheet)
+  intact.write_whole(sheet, inner / "sprite.png")
   count, dim = features.shape
   # Last: until it is there, TensorBoard looks at nothing else.
   text = _TEXT.format(count=count, dim=dim, folder=_FOLDER, side=side)
