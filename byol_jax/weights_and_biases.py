@@ -114,7 +114,11 @@ class Mirror:
     self._do(lambda: self._log(step, dict(metrics)))
 
   def close(self) -> None:
-    """Waits for what is not sent yet, two minutes at most."""
+    """Waits for what is not sent yet, two minutes at most.
+
+    Its package may wait a while by itself when Python ends: 90 seconds for a
+    server that accepts and never answers.
+    """
     self._do(lambda: self._run.finish())
     self._jobs.put(None)
     self._thread.join(_PATIENCE_SECS)
