@@ -154,7 +154,11 @@ WRONG = [
     f"data.views must be one of host, device, memory, not '{57 * 'x'}...",
   ),
   ("data__labelled", 1, "data.labelled must be True or False, not 1."),
-  ("data__image_px", 7, "data.image_px must be an integer from 8 to 4096, not 7."),
+  (
+    "data__image_px",
+    7,
+    "data.image_px must be an integer from 8 to 4096, not 7.",
+  ),
   (
     "optimizer__base_learning_rate",
     -0.5,
