@@ -22,6 +22,17 @@ from byol_jax.types import Metrics
 
 # Steps between two comparisons of the devices' states.
 _COMPARE_EVERY = 500
+# Settings that a finished state does not depend on; other pictures are told by
+# their digest, and an encoder by its weights.
+_HARMLESS = (
+  "checkpoint.",
+  "data.",
+  "encoder ",
+  "evaluation.",
+  "like ",
+  "log_every ",
+  "training.num_epochs ",
+)
 
 
 class _Start(NamedTuple):
@@ -73,11 +84,12 @@ def run(job: jobs.Job, plan: jobs.Plan, workdir: str) -> tuple[Any, int]:
     FloatingPointError: the loss or the state is not finite any more.
     ReplicaError: the devices' states differ.
     StoppedError: somebody asked for it, and everything is saved.
+    ValueError: the run is finished, and not by these settings.
   """
   folder = os.path.join(workdir, checkpoint.FOLDER)
   try:
     with checkpoint.open_manager(folder, plan.keep) as manager:
-      start = _begin(job, manager)
+      start = _begin(job, manager, plan.num_steps)
       if start.step >= plan.num_steps and start.pending is None:
         return start.state, start.step
       state = _train(job, plan, workdir, manager, start)
@@ -165,7 +177,7 @@ def _logged(stepped: _Stepped, tools: _Tools) -> dict[str, float]:
   return values
 
 
-def _begin(job: jobs.Job, manager: Any) -> _Start:
+def _begin(job: jobs.Job, manager: Any, num_steps: int) -> _Start:
   """The newest checkpoint's state, or a fresh one."""
   active = parallel.host() == 0
   found = checkpoint.restore_newest(manager, job.shapes(), job.config_json)
@@ -175,8 +187,19 @@ def _begin(job: jobs.Job, manager: Any) -> _Start:
   records.say(f"Found step {found.step} in {manager.directory}.", active)
   if found.changes:
     changes = ", ".join(found.changes)
+    if found.step >= num_steps and any(map(_is_late, found.changes)):
+      raise ValueError(
+        f"The run in {manager.directory.parent} is finished; no step is left"
+        f" for other settings ({changes}): choose another --workdir."
+      )
     records.say(f"Continuing with changed settings: {changes}.", active)
   return _Start(parallel.replicate(found.state), found.step, found.pending)
+
+
+def _is_late(change: str) -> bool:
+  """Whether a change would have made another state; "key old -> new"."""
+  # What the checkpoint's config lacks is younger than it.
+  return not change.startswith(_HARMLESS) and " None -> " not in change
 
 
 def _scores(

@@ -133,6 +133,17 @@ def test_run_says_which_settings_changed(tmp_path, capsys):
   assert "Continuing with changed settings: a 1 -> 2.\n" in said
 
 
+def test_a_finished_run_is_not_another_ones_result(tmp_path):
+  before = {"seed": 0, "log_every": 5}
+  job = _job([])._replace(config_json=json.dumps(before))
+  loop.run(job, PLAN, str(tmp_path))
+  harmless = job._replace(config_json=json.dumps({**before, "log_every": 6}))
+  assert loop.run(harmless, PLAN, str(tmp_path))[1] == 7
+  other = job._replace(config_json=json.dumps({**before, "seed": 1}))
+  with pytest.raises(ValueError, match=r"is finished; .* \(seed 0 -> 1\)"):
+    loop.run(other, PLAN, str(tmp_path))
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_bad_loss_stops_before_it_is_saved(tmp_path, bad):
   job = _job([], [1.0, 2.0, 3.0, 4.0, 5.0, bad, 7.0])
