@@ -9,6 +9,8 @@ from byol_jax import assembly, byol, loss, optimizers, parallel
 torch = pytest.importorskip("torch")  # Only benchmarks have a use for it.
 flop_counter = pytest.importorskip("torch.utils.flop_counter")
 torch_step = pytest.importorskip("benchmarks.torch_step")
+# More would wait for each other wherever other tests run beside these.
+torch.set_num_threads(1)
 
 
 def _in_torch_order(params):
