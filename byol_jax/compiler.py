@@ -74,9 +74,8 @@ def with_flags(given: str, version: str) -> str:
   Returns:
     The user's, and of ours those that the user does not set and XLA knows.
   """
-  is_file = given.strip() and not given.strip().startswith(
-    "-"
-  )  # XLA reads the flags there.
+  bare = given.strip()
+  is_file = bare and not bare.startswith("-")  # XLA reads the flags there.
   if version not in _KNOWN_BY or is_file:
     return given
   names = {_name(flag) for flag in given.split()}

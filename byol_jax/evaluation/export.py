@@ -60,9 +60,7 @@ def check_path(path: str) -> None:
     )
   if os.path.isdir(path):
     raise ValueError(f"{path} is a folder.")
-  draft = _draft(path)
-  draft.touch()
-  draft.unlink()
+  intact.try_out(path)
 
 
 def write(path: str, rows: Rows, chunks: Iterator[np.ndarray]) -> int:
