@@ -97,9 +97,10 @@ def main(argv: Sequence[str]) -> None:
   values = flags.FLAGS
   records.log_plainly()
   try:
-    parallel.initialize(
-      values.coordinator_address, values.num_processes, values.process_id
-    )
+    with peers.joining():
+      parallel.initialize(
+        values.coordinator_address, values.num_processes, values.process_id
+      )
   except ValueError as error:
     exits.refuse(str(error))
   stopping.install("Stopped before anything was begun.")

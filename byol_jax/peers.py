@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -27,6 +27,8 @@ _FOLDER = "byol_jax/hosts"
 _ALIVE, _ENDED, _FAILED = "alive", "ended", "failed"
 # Host 0 is whom the others ask: it leaves last, after a beat of theirs.
 _GRACE_SECS = _BEAT_SECS + 2.0
+# JAX's own limit is five minutes.
+_JOIN_SECS = 285.0
 # What made this one fail may be on its way to host 0, which says it better.
 _LAST_WORDS_SECS = 1.0
 # What XLA says where memory ends: on accelerators, and on a CPU.
@@ -35,6 +37,33 @@ _TOO_MUCH = ("RESOURCE_EXHAUSTED", "Out of memory")
 _LOST = ("Gloo", "UNAVAILABLE", "DEADLINE_EXCEEDED", "Connection")
 # Exit codes of what all hosts do together.
 _WELL = (None, 0, exits.STOPPED)
+
+
+@contextlib.contextmanager
+def joining(limit_secs: float = _JOIN_SECS) -> Iterator[None]:
+  """Ends the program in a sentence where other processes do not come.
+
+  They may start minutes apart: JAX's own limit, whose end is a page of text, is
+  a little later.
+
+  Args:
+    limit_secs: how long the block may wait for them.
+  """
+
+  def give_up():
+    exits.say_at_once(
+      f"The other processes have not come within {limit_secs:.0f} s: start the"
+      " same command on every host."
+    )
+    os._exit(exits.FAILED)
+
+  timer = threading.Timer(limit_secs, give_up)
+  timer.daemon = True
+  timer.start()
+  try:
+    yield
+  finally:
+    timer.cancel()
 
 
 class Lookout:

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from byol_jax import exits, parallel, peers
@@ -74,6 +77,22 @@ def test_a_host_that_fails_at_the_end_is_heard_of(monkeypatch, capfd):
     watching._thread.join()
   assert ended == [exits.FAILED]
   assert "Host 1 has failed; begin again." in capfd.readouterr().err
+
+
+def test_a_host_whose_partner_never_comes_ends_in_a_sentence():
+  program = """
+from byol_jax import parallel, peers
+with peers.joining(1.0):
+  parallel.initialize("127.0.0.1:45699", 2, 0)
+"""
+  done = subprocess.run(
+    [sys.executable, "-c", program], capture_output=True, text=True, check=False
+  )
+  assert done.returncode == exits.FAILED
+  assert done.stderr.splitlines()[-1] == (
+    "byol_jax: The other processes have not come within 1 s: start the same"
+    " command on every host."
+  )
 
 
 def test_trouble_ends_the_process_with_a_sentence(monkeypatch, capfd):
