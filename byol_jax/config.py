@@ -11,11 +11,13 @@ from typing import Any
 import ml_collections
 
 from byol_jax import (
+  dense_settings,
   encoders,
   evaluation_settings,
   pretraining_settings,
   rules,
   schema,
+  schema_dense,
 )
 from byol_jax.networks import network, widths
 
@@ -37,6 +39,8 @@ def validate(config: ml_collections.ConfigDict, num_devices: int) -> None:
   _check_division(values, num_devices)
   if protocol is None:
     pretraining_settings.check(values)
+  elif protocol in schema_dense.TASKS:
+    dense_settings.check(values)
   else:
     evaluation_settings.check(values)
   _check_groups(config.network, protocol is None)

@@ -63,7 +63,7 @@ def open_encoder(path: str) -> Encoder:
   return Encoder(
     name=f"{path}, step {int(state['step'])}",
     spec=spec_of(config["network"]),
-    image_px=config["data"]["image_px"],
+    image_px=config["data"].get("image_px") or config["network"]["image_px"],
     variables=Variables(
       params=network.encoder_part(owner["params"]),
       stats=network.encoder_part(owner["stats"]),

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import jax
 import ml_collections
 
 from byol_jax import (
@@ -13,17 +12,12 @@ from byol_jax import (
   inputs,
   intact,
   labelled,
-  origin,
   parallel,
   records,
   workdirs,
 )
-from byol_jax.data import sources
+from byol_jax.data import problems, sources
 from byol_jax.evaluation import frozen, results, subject, sweep, table3
-
-
-class DataError(ValueError):
-  """Data that is not there, or does not fit, said in one sentence."""
 
 
 def find(
@@ -136,7 +130,7 @@ def _each(
       _check_parts(config, parts)
     except ValueError as error:
       if len(sets) == 1:
-        raise DataError(str(error)) from error
+        raise problems.DataError(str(error)) from error
       failure = error
     # What one host lacks, none evaluates.
     if parallel.everywhere(failure is None).all():
@@ -145,7 +139,7 @@ def _each(
       failure = failure or ValueError("another host cannot open it")
       _leave_out(set_name, failure, failed)
   if len(failed) == len(sets):
-    raise DataError(
+    raise problems.DataError(
       f"None of the sets {', '.join(sets)} is there: {failed[sets[0]]}"
     )
 
@@ -191,17 +185,9 @@ def _evaluate(config, encoder, parts, place: Sequence[str]) -> dict[str, Any]:
       "metric": results.metric(config),
       "split": "test",
       **found,
-      "encoder": {
-        "name": encoder.name,
-        "image_px": encoder.image_px,
-        "weights": encoders.fingerprint(tested.encoder.variables),
-      },
+      **results.about(config, encoder, tested.encoder.variables),
       "sizes": sizes,
-      "seed": config.seed,
       "wall_secs": round(time.monotonic() - start, 1),
-      "device": f"{parallel.num_devices()} x {jax.devices()[0].device_kind}",
-      "versions": origin.versions(),
-      "config": results.plain(config),
       "key": key,
     }
     results.write(result, workdir)

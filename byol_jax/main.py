@@ -39,9 +39,11 @@ from byol_jax import (
   workdirs,
 )
 from byol_jax import config as config_lib
+from byol_jax.data import problems
+from byol_jax.dense import runs
 
 # Nothing was begun; and what a run cannot mend by itself.
-_REFUSED = (evaluate.DataError, workdirs.WorkdirError)
+_REFUSED = (problems.DataError, workdirs.WorkdirError)
 _FAILED = (ValueError, OSError, FloatingPointError, replicas.ReplicaError)
 # Workdir of a job, and the job.
 _Job = tuple[str, Callable[[], object]]
@@ -173,11 +175,13 @@ def _evaluation(values: flags.FlagValues, name: str) -> _Job:
   """Workdir and what to do: to evaluate, or to say what that would be."""
   if values.wandb:
     raise ValueError("--wandb is for configs that pretrain.")
-  encoder, config = evaluate.find(values.config)
+  # The tasks of one label a picture, or those of many.
+  kind = runs if values.config.protocol in runs.TASKS else evaluate
+  encoder, config = kind.find(values.config)
   workdir = values.workdir or workdirs.of_evaluation(config.encoder, name)
   if values.dry_run:
-    return workdir, lambda: _print(evaluate.describe(config, encoder))
-  return workdir, lambda: evaluate.run(config, encoder, workdir, name)
+    return workdir, lambda: _print(kind.describe(config, encoder))
+  return workdir, lambda: kind.run(config, encoder, workdir, name)
 
 
 def _print(text: str) -> None:

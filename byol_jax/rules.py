@@ -72,11 +72,11 @@ def side() -> Rule:
 
   Blocks of a network halve it; one at the upper end fills a device's memory.
   """
-  return Rule(
-    (int,),
-    lambda value: 8 <= value <= 4096,
-    "an integer from 8 to 4096",
-  )
+  return Rule((int,), _is_side, "an integer from 8 to 4096")
+
+
+def _is_side(value: Any) -> bool:
+  return type(value) is int and 8 <= value <= 4096
 
 
 def number(low: float, high: float = math.inf) -> Rule:
@@ -138,6 +138,25 @@ def options(low: float) -> Rule:
     f"a tuple of different numbers from {low:g} up such as ({low + 1:g},)"
   )
   return Rule((tuple,), holds, allowed)
+
+
+def pixels() -> Rule:
+  """Height and width of a picture."""
+  return Rule(
+    (tuple,),
+    lambda value: len(value) == 2 and all(map(_is_side, value)),
+    "height and width, two integers from 8 to 4096",
+  )
+
+
+def shares() -> Rule:
+  """Rising places within a whole, perhaps none."""
+
+  def holds(value: Any) -> bool:
+    inside = all(type(x) is float and 0 < x < 1 for x in value)
+    return inside and list(value) == sorted(set(value))
+
+  return Rule((tuple,), holds, "rising numbers in (0, 1) such as (0.7, 0.9)")
 
 
 def names() -> Rule:

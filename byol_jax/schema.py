@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Collection, Mapping
 
-from byol_jax import rules
+from byol_jax import rules, schema_dense
 
 _VIEW = {
   "crop_area": rules.numbers(2, 0.0, 1.0, ordered=True),
@@ -135,10 +135,19 @@ RULES: Mapping[str, rules.Rule] = {
 }
 
 
-# Keys of every evaluation.
+_PROTOCOLS = (
+  "knn",
+  "logistic",
+  "classify",
+  "segmentation",
+  "detection",
+  "depth",
+)
+
+# Keys of every evaluation of one label a picture.
 _EVALUATION = {
   "seed": rules.count(0),
-  "protocol": rules.choice("knn", "logistic", "classify"),
+  "protocol": rules.choice(*_PROTOCOLS),
   "encoder": rules.text(),
   "like": rules.text(),
   "data.source": rules.choice("tfds", "folder", "photo_patches", "set"),
@@ -207,6 +216,7 @@ EVALUATION_RULES: Mapping[str, Mapping[str, rules.Rule]] = {
     "checkpoint.every_steps": rules.count(0),
     "checkpoint.keep": rules.count(1),
   },
+  **schema_dense.rules_of(_ENCODER),
 }
 
 

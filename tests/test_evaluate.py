@@ -9,7 +9,7 @@ from PIL import Image
 
 from byol_jax import checkpoint, encoders, evaluate, labelled
 from byol_jax import config as config_lib
-from byol_jax.data import sources
+from byol_jax.data import problems, sources
 from byol_jax.evaluation import classifier, subject
 from tests import tiny, tiny_eval
 
@@ -203,7 +203,7 @@ def test_data_that_is_missing_is_one_sentence(encoder, tmp_path):
     encoder,
     changes={"data.source": "set", "data.sets": ("birdsnap",)},
   )
-  with pytest.raises(evaluate.DataError, match="TFDS does not have birdsnap"):
+  with pytest.raises(problems.DataError, match="TFDS does not have birdsnap"):
     _run(config, tmp_path)
 
 
@@ -255,7 +255,7 @@ def test_too_large_a_batch_is_refused_before_training(encoder, tmp_path):
   config = tiny_eval.config(
     "linear", encoder, changes={"training.batch_size": 10_000}
   )
-  with pytest.raises(evaluate.DataError, match="fewer than one batch of 10000"):
+  with pytest.raises(problems.DataError, match="fewer than one batch of 10000"):
     _run(config, tmp_path)
 
 

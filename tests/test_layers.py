@@ -40,12 +40,14 @@ LAYERS = {
   "evaluate": 6,
   "describe": 6,
   "evaluation": 5,
+  "dense": 6,
   "assembly": 5,
   "config": 5,
   "loop": 4,
   "jobs": 1,
   "workdirs": 4,
   "evaluation_settings": 4,
+  "dense_settings": 4,
   "pretraining_settings": 4,
   "inputs": 4,
   "labelled": 4,
@@ -80,6 +82,7 @@ LAYERS = {
   "events": 1,
   "intact": 1,
   "schema": 2,
+  "schema_dense": 1,
   "rules": 0,
   "types": 0,  # Below everything that names a Batch.
 }

@@ -5,13 +5,15 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from byol_jax.data import sources
+from byol_jax.data import annotated, sources
 
 # Digits, of 4 bits each: two results out of millions will not meet.
 _SHOWN = 16
 
 
-def digest(parts: Iterable[sources.Source | None]) -> str:
+def digest(
+  parts: Iterable[sources.Source | annotated.AnnotatedSource | None],
+) -> str:
   """A short text that differs when the data do.
 
   Class names, sizes and all labels that are known without reading count; of
@@ -32,7 +34,9 @@ def digest(parts: Iterable[sources.Source | None]) -> str:
   return whole.hexdigest()[:_SHOWN]
 
 
-def _pieces(source: sources.Source | None) -> Iterator[bytes | memoryview]:
+def _pieces(
+  source: sources.Source | annotated.AnnotatedSource | None,
+) -> Iterator[bytes | memoryview]:
   """What counts of one part; the first piece says how many follow."""
   if source is None:
     yield b"none"
@@ -43,7 +47,7 @@ def _pieces(source: sources.Source | None) -> Iterator[bytes | memoryview]:
     yield from _array(source.labels)
   if isinstance(source, sources.ArraySource):
     yield from _array(source.images)
-  elif isinstance(source, sources.EncodedSource):
+  elif hasattr(source, "name"):
     for position in range(size):
       yield source.name(position).encode("utf-8", "surrogateescape")
 

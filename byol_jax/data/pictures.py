@@ -57,7 +57,7 @@ def decode(encoded: bytes) -> np.ndarray:
   Raises:
     ERRORS: if the bytes are no complete picture.
   """
-  with _open_alone(encoded) as picture:
+  with opened(encoded) as picture:
     return to_rgb(picture)
 
 
@@ -139,7 +139,7 @@ def inspect(encoded: bytes) -> bool:
   """
   if not encoded:
     raise EOFError("empty file")
-  with _open_alone(encoded) as picture:
+  with opened(encoded) as picture:
     plain = _is_plain_jpeg(picture)
     if plain:
       picture.draft(
@@ -175,8 +175,15 @@ def _open(encoded: bytes) -> Image.Image:
 
 
 @contextlib.contextmanager
-def _open_alone(encoded: bytes) -> Iterator[Image.Image]:
-  """Opens a picture to be decoded; giant ones wait for each other."""
+def opened(encoded: bytes) -> Iterator[Image.Image]:
+  """Opens a picture to be decoded; giant ones wait for each other.
+
+  Args:
+    encoded: the file.
+
+  Raises:
+    ERRORS: if it is no picture of a known format.
+  """
   with _open(encoded) as picture:
     width, height = picture.size
     is_giant = width * height > _GIANT_PIXELS

@@ -5,6 +5,10 @@ import numpy as np
 from byol_jax.data import sources
 
 
+class DataError(ValueError):
+  """Data that is not there, or does not fit, said in one sentence."""
+
+
 def title(source: sources.Source, position: int) -> str:
   """What a message calls a picture.
 

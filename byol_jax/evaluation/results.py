@@ -6,15 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import ml_collections
 from etils import epath
 
-from byol_jax import encoders, intact, parallel
+from byol_jax import encoders, intact, origin, parallel
+from byol_jax.types import Variables
 
 _FILE, _HISTORY = "results.json", "results.jsonl"
 # Settings that change how fast a result comes, not which.
 _IRRELEVANT = ("log_every", "checkpoint", "like", "encoder")
 _PERCENT = 100.0
+# Scores that are no shares: errors of depth.
+ERRORS = ("rel", "rms", "scale_invariant")
 
 
 def key(
@@ -28,7 +32,8 @@ def key(
     data: what tells one data set from another.
   """
   relevant = {k: v for k, v in plain(config).items() if k not in _IRRELEVANT}
-  relevant["data"].pop("sets")  # Of several, each is named in `data`.
+  # Of several, each is named in `data`.
+  relevant["data"].pop("sets", None)
   known = [
     relevant,
     encoder._replace(name="", variables=None),
@@ -42,6 +47,31 @@ def key(
 def plain(config: ml_collections.ConfigDict) -> dict[str, Any]:
   """The config as JSON has it."""
   return json.loads(config.to_json_best_effort())
+
+
+def about(
+  config: ml_collections.ConfigDict,
+  encoder: encoders.Encoder,
+  variables: Variables | None,
+) -> dict[str, Any]:
+  """What every result says of how it was made.
+
+  Args:
+    config: a validated config of an evaluation.
+    encoder: from `subject.find`.
+    variables: its weights, also of one that was drawn.
+  """
+  return {
+    "encoder": {
+      "name": encoder.name,
+      "image_px": encoder.image_px,
+      "weights": encoders.fingerprint(variables),
+    },
+    "seed": config.seed,
+    "device": f"{parallel.num_devices()} x {jax.devices()[0].device_kind}",
+    "versions": origin.versions(),
+    "config": plain(config),
+  }
 
 
 def earlier(workdir: str, result_key: str) -> dict[str, Any] | None:
@@ -76,7 +106,8 @@ def restore(result: Mapping[str, Any], workdir: str) -> None:
 def line(result: Mapping[str, Any]) -> str:
   """A result in one line: what, on what, how much, by which settings."""
   scores = ", ".join(
-    f"{name} {_PERCENT * value:.1f} %" for name, value in _shown(result).items()
+    f"{name} {_shown_score(name, value)}"
+    for name, value in _shown(result).items()
   )
   chosen = ", ".join(
     f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
@@ -105,8 +136,12 @@ def metric(config: ml_collections.ConfigDict) -> str:
 
 
 def headline(result: Mapping[str, Any]) -> float:
-  """The score that a result is known by, a share in [0, 1]."""
+  """The score that a result is known by, a share in [0, 1] or an error."""
   return result["scores"][result["metric"]]
+
+
+def _shown_score(name: str, value: float) -> str:
+  return f"{value:.3f}" if name in ERRORS else f"{_PERCENT * value:.1f} %"
 
 
 def _is_whole(result: Mapping[str, Any]) -> bool:

@@ -54,6 +54,14 @@ def find(config: ml_collections.ConfigDict) -> encoders.Encoder:
   Raises:
     CheckpointError: there is no encoder at that path.
   """
+  found = named(config)
+  if config.data.image_px:
+    found = found._replace(image_px=config.data.image_px)
+  return found
+
+
+def named(config: ml_collections.ConfigDict) -> encoders.Encoder:
+  """As `find`, of a config without a size of its own."""
   path = config.like if config.encoder in (_RANDOM, _PIXELS) else config.encoder
   if path:
     found = encoders.open_encoder(path)
@@ -62,8 +70,6 @@ def find(config: ml_collections.ConfigDict) -> encoders.Encoder:
     found = encoders.Encoder(
       config.encoder, spec, config.network.image_px, None, {}
     )
-  if config.data.image_px:
-    found = found._replace(image_px=config.data.image_px)
   if config.encoder == _RANDOM:
     found = found._replace(name=_RANDOM, variables=None)
   if config.encoder == _PIXELS:

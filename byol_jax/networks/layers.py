@@ -16,19 +16,28 @@ from byol_jax.networks import layers_cpu, layers_tpu, windows
 class Conv(hk.Module):
   """A convolution without bias: names and draws of `hk.Conv2D`."""
 
-  def __init__(self, channels: int, kernel: int, stride: int, name: str):
+  def __init__(
+    self,
+    channels: int,
+    kernel: int,
+    stride: int,
+    name: str,
+    dilation: int = 1,
+  ):
     """Builds the layer.
 
     Args:
       channels: of the output.
       kernel: side of the square window.
-      stride: along both axes.
+      stride: along both axes; 1 with a dilation.
       name: module name.
+      dilation: pixels from one tap of the window to the next.
     """
     super().__init__(name=name)
     self._channels = channels
     self._kernel = kernel
     self._stride = stride
+    self._dilation = dilation
 
   def __call__(self, x: chex.Array) -> chex.Array:
     """Maps [batch, height, width, in] to [batch, ..., channels].
@@ -37,8 +46,10 @@ class Conv(hk.Module):
     """
     shape = (self._kernel, self._kernel, x.shape[-1], self._channels)
     start = hk.initializers.TruncatedNormal(1.0 / np.sqrt(np.prod(shape[:-1])))
-    weight = hk.get_parameter("w", shape, jnp.float32, start)
-    return conv(x, weight.astype(x.dtype), self._stride)
+    weight = hk.get_parameter("w", shape, jnp.float32, start).astype(x.dtype)
+    if self._dilation > 1 and self._kernel > 1:
+      return windows.dilated(x, weight, self._dilation)
+    return conv(x, weight, self._stride)
 
 
 def conv(x: chex.Array, weight: chex.Array, stride: int) -> chex.Array:

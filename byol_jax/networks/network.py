@@ -192,7 +192,7 @@ def _encode(spec, axis_name, images, is_training, compute_dtype="float32"):
     spec.width_multiplier,
     spec.stem,
     spec.zero_init_last_scale,
-    _norm_maker(spec.encoder_norm, spec, axis_name),
+    norm_maker(spec.encoder_norm, spec, axis_name),
   )
   with norms.standardized_weights(spec.weight_standardization):
     images = standardize(images, spec).astype(compute_dtype)
@@ -202,7 +202,7 @@ def _encode(spec, axis_name, images, is_training, compute_dtype="float32"):
 def _projector(spec, axis_name):
   return mlp.MLP(
     (*spec.projector_hidden, spec.projection_dim),
-    _norm_maker(spec.projector_norm, spec, axis_name),
+    norm_maker(spec.projector_norm, spec, axis_name),
     spec.head_bias,
     spec.projector_output_norm,
     "projector",
@@ -212,14 +212,23 @@ def _projector(spec, axis_name):
 def _predictor(spec, axis_name):
   return mlp.MLP(
     (*spec.predictor_hidden, spec.projection_dim),
-    _norm_maker(spec.predictor_norm, spec, axis_name),
+    norm_maker(spec.predictor_norm, spec, axis_name),
     spec.head_bias,
     False,
     "predictor",
   )
 
 
-def _norm_maker(kind, spec, axis_name):
+def norm_maker(
+  kind: str, spec: Spec | EncoderSpec, axis_name: str
+) -> norms.MakeNorm:
+  """A norm of one kind with a network's settings.
+
+  Args:
+    kind: as `Spec.encoder_norm`.
+    spec: of which the settings of norms are used.
+    axis_name: mapped axis over which batch statistics are averaged.
+  """
   settings = norms.Settings(
     spec.norm_groups, spec.norm_decay, spec.norm_epsilon, axis_name
   )

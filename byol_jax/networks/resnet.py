@@ -80,6 +80,7 @@ class ResNet(hk.Module):
     stem: str,
     zero_init_last_scale: bool,
     make_norm: norms.MakeNorm,
+    dilation: int = 1,
   ):
     """Builds the layers.
 
@@ -89,6 +90,8 @@ class ResNet(hk.Module):
       stem: "imagenet" (7x7 stride 2, then max-pool) or "cifar" (3x3, no pool).
       zero_init_last_scale: start a block's last scale at 0 (not published).
       make_norm: from module name and zero start of the scale.
+      dilation: above 1, the last group keeps its resolution, and its 3x3
+        convolutions have this dilation (dense tasks).
     """
     super().__init__(name=architecture.name)
     self._pool = stem == "imagenet"
@@ -99,12 +102,16 @@ class ResNet(hk.Module):
       name="initial_conv",
     )
     self._norm = make_norm("initial_batchnorm", False)
+    last = len(architecture.blocks) - 1
+    dilations = [dilation if group == last else 1 for group in range(last + 1)]
     self._groups = [
       _BlockGroup(
         num_blocks=num_blocks,
         channels=channels * width_multiplier,
-        stride=1 if group == 0 else 2,
-        make_block=_block_maker(architecture, zero_init_last_scale, make_norm),
+        stride=1 if group == 0 or dilations[group] > 1 else 2,
+        make_block=_block_maker(
+          architecture, zero_init_last_scale, make_norm, dilations[group]
+        ),
         name=f"block_group_{group}",
       )
       for group, (num_blocks, channels) in enumerate(
@@ -122,12 +129,39 @@ class ResNet(hk.Module):
     Returns:
       [batch, channels] average over the last feature map.
     """
+    x = self.last_group(self.trunk(images, is_training), is_training)
+    return jnp.mean(x, axis=(1, 2), dtype=jnp.float32)
+
+  def trunk(self, images: chex.Array, is_training: bool) -> chex.Array:
+    """The map before the last group (conv4 of a ResNet-50).
+
+    Args:
+      images: as `__call__`.
+      is_training: as `__call__`.
+
+    Returns:
+      [batch, height / stride, width / stride, channels].
+    """
     x = jax.nn.relu(self._norm(self._conv(images), is_training))
     if self._pool:
       x = layers.max_pool(x)
-    for group in self._groups:
+    for group in self._groups[:-1]:
       x = group(x, is_training)
-    return jnp.mean(x, axis=(1, 2), dtype=jnp.float32)
+    return x
+
+  def last_group(self, x: chex.Array, is_training: bool) -> chex.Array:
+    """The last map (conv5 of a ResNet-50) from that of `trunk`, or of a part.
+
+    Args:
+      x: [batch, height, width, channels].
+      is_training: as `__call__`.
+
+    Returns:
+      [batch, height / 2, width / 2, channels], without halving if dilated.
+    """
+    for group in self._groups[-1:]:
+      x = group(x, is_training)
+    return x
 
 
 class _BlockGroup(hk.Module):
@@ -146,7 +180,7 @@ class _BlockGroup(hk.Module):
     return x
 
 
-def _block_maker(architecture, zero_init_last_scale, make_norm):
+def _block_maker(architecture, zero_init_last_scale, make_norm, dilation):
   """A function of (channels, stride, project, name) that builds a block."""
 
   def make_block(channels, stride, project, name):
@@ -155,7 +189,8 @@ def _block_maker(architecture, zero_init_last_scale, make_norm):
       convs = ((inner, 1, 1), (inner, 3, stride), (channels, 1, 1))
     else:
       convs = ((channels, 3, stride), (channels, 3, 1))
-    shortcut = (channels, 1, stride) if project else None
+    convs = [(*conv, dilation) for conv in convs]
+    shortcut = (channels, 1, stride, 1) if project else None
     return _Block(convs, shortcut, zero_init_last_scale, make_norm, name)
 
   return make_block
@@ -194,5 +229,5 @@ class _Block(hk.Module):
 
 
 def _conv(layer, name):
-  channels, kernel, stride = layer
-  return layers.Conv(channels, kernel, stride, name)
+  channels, kernel, stride, dilation = layer
+  return layers.Conv(channels, kernel, stride, name, dilation)

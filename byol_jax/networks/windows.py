@@ -13,6 +13,27 @@ def conv(x: chex.Array, weight: chex.Array, stride: int) -> chex.Array:
   )
 
 
+def dilated(x: chex.Array, weight: chex.Array, dilation: int) -> chex.Array:
+  """Convolution with SAME padding, whose taps lie some pixels apart.
+
+  Args:
+    x: [batch, height, width, in].
+    weight: [kernel, kernel, in, out].
+    dilation: pixels from one tap to the next.
+
+  Returns:
+    [batch, height, width, out].
+  """
+  return jax.lax.conv_general_dilated(
+    x,
+    weight,
+    (1, 1),
+    "SAME",
+    rhs_dilation=(dilation, dilation),
+    dimension_numbers=LAYOUT,
+  )
+
+
 def count(size: int, stride: int) -> int:
   """Number of windows along an axis of so many pixels."""
   return -(-size // stride)

@@ -1,0 +1,1 @@
+"""Dense transfer: segmentation, detection and depth from an encoder."""

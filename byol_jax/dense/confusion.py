@@ -1,0 +1,58 @@
+"""Scores of a segmentation, from counts of pixels."""
+
+from collections.abc import Mapping
+
+import chex
+import jax.numpy as jnp
+import numpy as np
+
+
+def counts(
+  predicted: chex.Array, truth: chex.Array, num_classes: int, void: int
+) -> chex.Array:
+  """How many pixels of each class are taken for each class.
+
+  Args:
+    predicted: [...] int32 in [0, num_classes).
+    truth: the same shape, integers in [0, num_classes), or `void`.
+    num_classes: without void.
+    void: of pixels that do not count.
+
+  Returns:
+    [num_classes (truth), num_classes (predicted)] int32.
+  """
+  chex.assert_equal_shape((predicted, truth))
+  truth = truth.astype(jnp.int32)
+  cells = jnp.where(
+    truth == void, num_classes**2, truth * num_classes + predicted
+  )
+  # The last one takes what does not count.
+  found = jnp.bincount(cells.reshape(-1), length=num_classes**2 + 1)
+  return found[:-1].reshape(num_classes, num_classes).astype(jnp.int32)
+
+
+def scores(confusion: np.ndarray) -> Mapping[str, float]:
+  """Mean intersection over union and share of right pixels.
+
+  Counts are of the whole data set (Pascal VOC), not averaged over pictures.
+
+  Args:
+    confusion: [num_classes, num_classes] integers, as `counts` sums up to.
+
+  Returns:
+    `miou`, mean over the classes that are in the truth or predicted anywhere,
+    and `pixel_accuracy`, shares in [0, 1].
+
+  Raises:
+    ValueError: no pixel counts.
+  """
+  confusion = np.asarray(confusion, np.float64)
+  if not confusion.sum():
+    raise ValueError("no pixel of the test part has a class: all are void.")
+  right = np.diag(confusion)
+  union = confusion.sum(axis=0) + confusion.sum(axis=1) - right
+  there = union > 0
+  return {
+    "miou": float(np.mean(right[there] / union[there])),
+    "pixel_accuracy": float(right.sum() / confusion.sum()),
+  }

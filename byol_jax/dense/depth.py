@@ -1,0 +1,194 @@
+"""Monocular depth: an encoder's last map, up-projected (paper, Table 4b)."""
+
+import functools
+
+import chex
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from byol_jax import inputs, parallel
+from byol_jax.augment import policies, views
+from byol_jax.data import annotated, annotated_batches, depth_maps
+from byol_jax.dense import depth_test
+from byol_jax.dense import task as tasks
+from byol_jax.depth import losses
+from byol_jax.networks import dense, network, resnet, up_projection
+from byol_jax.parallel import AXIS
+from byol_jax.types import Batch, Metrics, Variables
+
+# Of a depth: of a network that has learned nothing yet it would overflow.
+_MAX_LOG = 20.0
+
+
+def make(
+  config: ml_collections.ConfigDict, spec: network.EncoderSpec
+) -> tasks.Task:
+  """Assembles the task.
+
+  Args:
+    config: a validated config of the protocol `depth`.
+    spec: shape of the encoder.
+  """
+  functions = dense.functions(_forward(config, spec))
+  predict = parallel.pmap(
+    lambda variables, images: _depth(
+      config, functions.apply(variables, _unit(images), dense.INFERENCE)[0]
+    )
+  )
+  height, width = config.depth.image_px
+  shown = np.zeros((2, height, width, 3), np.float32)
+  return tasks.Task(
+    init=lambda key: parallel.one_device(functions.init)(key, shown),
+    loss=functools.partial(_loss, config, functions),
+    train_batches=functools.partial(_train_batches, config, spec),
+    evaluate=functools.partial(depth_test.evaluate, config, predict),
+    draw=functools.partial(depth_test.draw, config, predict),
+    metric="delta1",
+    higher_is_better=True,
+  )
+
+
+def open_part(
+  config: ml_collections.ConfigDict, part: str
+) -> annotated.AnnotatedSource:
+  """Opens the pictures of a part.
+
+  Args:
+    config: a validated config of the protocol `depth`.
+    part: "train" or "test".
+
+  Returns:
+    Pictures and their depth [height, width] float32, 0 where it is not known.
+
+  Raises:
+    ValueError: the data is not there.
+  """
+  data = config.data
+  if data.source == "tfds":
+    # TensorFlow takes seconds to import: only those who need it wait.
+    from byol_jax.data import tfds_depth
+
+    split = data.train_split if part == "train" else data.test_split
+    return tfds_depth.open_depth(
+      data.tfds_name, split, data.data_dir, data.depth_scale
+    )
+  if not data.test_share:
+    return _open_pairs(data, part)
+  whole = _open_pairs(data, "train")
+  first, last = depth_maps.last_share(whole, data.test_share)
+  return first if part == "train" else last
+
+
+def _open_pairs(data, part: str) -> annotated.AnnotatedSource:
+  if not data[f"{part}_path"]:
+    raise ValueError(
+      f"data.{part}_path is empty: name a folder or tar with"
+      f" {data.images_folder} and {data.targets_folder}."
+    )
+  place = annotated.Place(
+    path=data[f"{part}_path"],
+    prefix=data[f"{part}_prefix"],
+    images_folder=data.images_folder,
+    targets_folder=data.targets_folder,
+    list_path=data[f"{part}_list"],
+  )
+  return annotated.open_pairs(
+    place, lambda encoded: depth_maps.decode(encoded, data.depth_scale)
+  )
+
+
+def _forward(config, spec):
+  """The network, to be made a pure function of pictures in [0, 1]."""
+
+  def forward(images, modes):
+    dtype = config.training.compute_dtype if modes.head else "float32"
+    encoder = dense.backbone(spec, AXIS, compute_dtype=dtype)
+    x = encoder.trunk(images, modes.trunk)
+    x = encoder.last_group(x, modes.last_group)
+    head = up_projection.DepthHead(
+      config.depth.widths, dense.head_norm(spec, AXIS)
+    )
+    return head(x, modes.head)
+
+  return forward
+
+
+def _unit(images: chex.Array) -> chex.Array:
+  return images.astype(jnp.float32) / 255.0
+
+
+def _depth(config, outputs: chex.Array) -> chex.Array:
+  """What the network's outputs say of depth."""
+  if config.depth.loss == "scale_invariant":
+    return jnp.exp(jnp.clip(outputs, -_MAX_LOG, _MAX_LOG))
+  return outputs
+
+
+def _loss(
+  config,
+  functions: dense.Functions,
+  variables: Variables,
+  batch: Batch,
+  key: chex.PRNGKey,
+  modes: dense.Modes,
+) -> tuple[chex.Array, tuple[chex.ArrayTree, Metrics]]:
+  """`tasks.Loss`, once config and network are given."""
+  changed = views.views_from_crops(
+    {"view1": batch["images"], "index": batch["index"]},
+    key,
+    (_policy(config.depth),),
+  )
+  outputs, stats = functions.apply(variables, changed["view1"], modes)
+  if config.depth.loss == "scale_invariant":
+    loss = losses.scale_invariant(
+      outputs, batch["depth"], config.depth.invariance, AXIS
+    )
+  else:
+    loss = losses.reverse_huber(outputs, batch["depth"], AXIS)
+  return loss, (stats, {})
+
+
+def _policy(settings) -> policies.Policy:
+  """The photometry; crop and flip are the host's, who knows the depth."""
+  return policies.Policy(
+    crop_area=(1.0, 1.0),
+    crop_ratio=(1.0, 1.0),
+    flip=0.0,
+    jitter=1.0,
+    brightness=settings.brightness,
+    contrast=0.0,
+    saturation=settings.saturation,
+    hue=settings.hue,
+    grayscale=settings.grayscale,
+    blur=0.0,
+    blur_sigma=(1.0, 1.0),
+    blur_divider=1.0,
+    solarize=0.0,
+    solarize_threshold=1.0,
+  )
+
+
+def _train_batches(config, spec, source, first_step: int):
+  """Pictures and depth at the size of the network's output."""
+  seen = config.depth.image_px
+  size = up_projection.output_size(
+    seen, _stride(spec), len(config.depth.widths)
+  )
+
+  def prepare(image, depth, draw):
+    box = depth_maps.window(depth.shape, config.depth.resized_px, seen)
+    image = depth_maps.seen(image, box, seen)
+    depth = depth_maps.sampled(depth, box, size)
+    if draw.example.random() < config.depth.flip:
+      image, depth = image[:, ::-1], depth[:, ::-1]
+    return {"images": image, "depth": depth}
+
+  reader = inputs.reader(config.seed, config.training.batch_size)
+  return annotated_batches.train_batches(source, prepare, reader, first_step)
+
+
+def _stride(spec: network.EncoderSpec) -> int:
+  """Pixels of a picture to one of the encoder's last map."""
+  groups = len(resnet.ARCHITECTURES[spec.encoder].blocks)
+  return (4 if spec.stem == "imagenet" else 1) * 2 ** max(groups - 1, 0)

@@ -1,0 +1,101 @@
+"""Pictures of what a network says, beside the picture and the truth."""
+
+import io
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from etils import epath
+from matplotlib import figure, patches
+
+from byol_jax import intact
+
+# A hundredth of an inch is a pixel.
+_DPI, _PANEL_INCHES = 100, 3.4
+# Of the picture that shines through a mask.
+_OPACITY = 0.6
+_VOID = (0.0, 0.0, 0.0)
+
+
+class Panel(NamedTuple):
+  """One picture of several in a row.
+
+  Attributes:
+    title: above it.
+    image: [height, width, 3], uint8 or float in [0, 1].
+  """
+
+  title: str
+  image: np.ndarray
+
+
+def write(
+  panels: Sequence[Panel], legend: Sequence[tuple[str, tuple]], path: str
+) -> None:
+  """Writes pictures side by side, whole or not at all.
+
+  Args:
+    panels: from left to right.
+    legend: names and colours, below; () for none.
+    path: of the PNG file; its folder is made.
+  """
+  height, width = panels[0].image.shape[:2]
+  rows = _PANEL_INCHES * height / width + 0.4 + 0.3 * bool(legend)
+  made = figure.Figure((_PANEL_INCHES * len(panels), rows), dpi=_DPI)
+  made.set_layout_engine("constrained")
+  for axes, panel in zip(
+    np.atleast_1d(made.subplots(1, len(panels))), panels, strict=True
+  ):
+    axes.imshow(panel.image, interpolation="nearest")
+    axes.set_title(panel.title, fontsize=9)
+    axes.set_axis_off()
+  if legend:
+    made.legend(
+      handles=[patches.Patch(color=x, label=name) for name, x in legend],
+      loc="outside lower center",
+      ncols=min(len(legend), 3 * len(panels)),
+      fontsize=7,
+      frameon=False,
+    )
+  encoded = io.BytesIO()
+  made.savefig(encoded, format="png")
+  epath.Path(path).parent.mkdir(parents=True, exist_ok=True)
+  intact.write_whole(encoded.getvalue(), path)
+
+
+def file_name(position: int, name: str) -> str:
+  """A file for a test picture: its number and its name.
+
+  Args:
+    position: in the test part.
+    name: of the picture, a path.
+  """
+  return f"{position:03d}_{pathlib.PurePosixPath(name).stem}.png"
+
+
+def palette(num_classes: int) -> np.ndarray:
+  """A colour for each class, [num_classes, 3] float in [0, 1]."""
+  colours = matplotlib.colormaps["tab20"].colors
+  order = [*range(0, 20, 2), *range(1, 20, 2)]  # Strong ones first.
+  return np.array([colours[order[i % 20]] for i in range(num_classes)])
+
+
+def painted(
+  image: np.ndarray, mask: np.ndarray, num_classes: int
+) -> np.ndarray:
+  """A picture under the colours of a mask.
+
+  Args:
+    image: [height, width, 3] uint8.
+    mask: [height, width] integers; what is no class is black.
+    num_classes: of the palette.
+
+  Returns:
+    [height, width, 3] float in [0, 1].
+  """
+  colours = np.vstack([palette(num_classes), _VOID])
+  flat = colours[np.minimum(mask, num_classes)]
+  grey = image.mean(axis=2, keepdims=True) / 255.0
+  return _OPACITY * flat + (1.0 - _OPACITY) * grey

@@ -1,0 +1,44 @@
+"""What a dense task gives to the training that all of them share."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import chex
+import numpy as np
+
+from byol_jax.data import annotated
+from byol_jax.networks import dense
+from byol_jax.types import Batch, Metrics, Variables
+
+# From variables, a device's share of a batch, a key and the norms' modes.
+Loss = Callable[
+  [Variables, Batch, chex.PRNGKey, dense.Modes],
+  tuple[chex.Array, tuple[chex.ArrayTree, Metrics]],
+]
+
+
+class Task(NamedTuple):
+  """One of the dense tasks, assembled from a config.
+
+  Attributes:
+    init: key to the variables of the whole network, the encoder's
+      included, freshly drawn.
+    loss: to the loss and (new stats, named scalars); pure, on one device.
+    train_batches: (source, first step) to this host's batches, without end.
+    evaluate: (replicated variables, source) to named scores, the same on every
+      host.
+    draw: (replicated variables, source, folder) writes pictures of what the
+      network says beside the truth; called on every host.
+    metric: the score that a result is known by and a sweep chooses by.
+    higher_is_better: of that score.
+  """
+
+  init: Callable[[chex.PRNGKey], Variables]
+  loss: Loss
+  train_batches: Callable[
+    [annotated.AnnotatedSource, int], Iterator[dict[str, np.ndarray]]
+  ]
+  evaluate: Callable[[Any, annotated.AnnotatedSource], Mapping[str, float]]
+  draw: Callable[[Any, annotated.AnnotatedSource, str], None]
+  metric: str
+  higher_is_better: bool

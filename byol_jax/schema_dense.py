@@ -1,0 +1,91 @@
+"""What a config of a dense task may hold: every key, its type, its range."""
+
+from collections.abc import Mapping
+
+from byol_jax import rules
+
+_COMMON = {
+  "seed": rules.count(0),
+  "protocol": rules.text(),
+  "encoder": rules.text(),
+  "like": rules.text(),
+  "log_every": rules.count(1),
+  **{
+    f"data.{part}_{kind}": rules.text()
+    for part in ("train", "test")
+    for kind in ("path", "prefix", "list")
+  },
+  "data.images_folder": rules.text(),
+  "data.targets_folder": rules.text(),
+  "data.hold_out_images": rules.count(0),
+  "network.image_px": rules.side(),
+  "training.frozen": rules.choice("none", "trunk", "encoder"),
+  "training.batch_statistics": rules.flag(),
+  "training.batch_size": rules.count(1),
+  "training.num_steps": rules.count(1),
+  "training.warmup_steps": rules.count(0),
+  "training.drops": rules.shares(),
+  "training.drop_factor": rules.number(0, 1),
+  "training.compute_dtype": rules.choice("float32", "bfloat16"),
+  "optimizer.learning_rates": rules.options(0),
+  "optimizer.weight_decay": rules.number(0),
+  "optimizer.momentum": rules.decay(),
+  "evaluation.batch_size": rules.count(1),
+  "evaluation.every_steps": rules.count(0),
+  "evaluation.pictures": rules.count(0),
+  "checkpoint.every_steps": rules.count(0),
+  "checkpoint.keep": rules.count(1),
+}
+
+SEGMENTATION: Mapping[str, rules.Rule] = {
+  "data.source": rules.choice("pairs"),
+  "segmentation.num_classes": rules.count(2),
+  "segmentation.class_names": rules.names(),
+  "segmentation.void_label": rules.count(0),
+  "segmentation.crop_px": rules.pixels(),
+  "segmentation.test_px": rules.pixels(),
+  "segmentation.scales": rules.numbers(2, 0.01, 100.0, ordered=True),
+  "segmentation.flip": rules.number(0, 1),
+  "segmentation.last_dilation": rules.count(1),
+  "segmentation.head_channels": rules.sizes(),
+  "segmentation.head_dilation": rules.count(1),
+}
+
+DETECTION: Mapping[str, rules.Rule] = {}
+
+DEPTH: Mapping[str, rules.Rule] = {
+  "data.source": rules.choice("pairs", "tfds"),
+  "data.tfds_name": rules.text(),
+  "data.data_dir": rules.text(),
+  "data.train_split": rules.text(),
+  "data.test_split": rules.text(),
+  "data.test_share": rules.decay(),
+  "data.depth_scale": rules.number(0),
+  "depth.resized_px": rules.pixels(),
+  "depth.image_px": rules.pixels(),
+  "depth.widths": rules.counts(),
+  "depth.loss": rules.choice("reverse_huber", "scale_invariant"),
+  "depth.invariance": rules.number(0, 1),
+  "depth.flip": rules.number(0, 1),
+  "depth.grayscale": rules.number(0, 1),
+  "depth.brightness": rules.number(0, 1),
+  "depth.saturation": rules.number(0, 1),
+  "depth.hue": rules.number(0, 1),
+}
+
+TASKS: Mapping[str, Mapping[str, rules.Rule]] = {
+  "segmentation": SEGMENTATION,
+  "detection": DETECTION,
+  "depth": DEPTH,
+}
+
+
+def rules_of(
+  encoder: Mapping[str, rules.Rule],
+) -> Mapping[str, Mapping[str, rules.Rule]]:
+  """The keys of each dense task.
+
+  Args:
+    encoder: those that shape an encoder.
+  """
+  return {name: {**_COMMON, **encoder, **own} for name, own in TASKS.items()}
