@@ -1,0 +1,1 @@
+"""Losses, scores and pictures of depth maps."""

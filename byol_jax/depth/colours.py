@@ -1,0 +1,33 @@
+"""Depth maps as colours."""
+
+import chex
+import matplotlib
+import numpy as np
+
+# Near is light, far is dark.
+_COLOURS = "magma_r"
+
+
+def painted(
+  truth: chex.Array, prediction: chex.Array
+) -> tuple[np.ndarray, np.ndarray]:
+  """Both maps in the same colours, over the range that the truth has.
+
+  Args:
+    truth: [height, width]; 0 where it is not known, which is black.
+    prediction: [height, width], in the same unit; what is nearer or farther
+      than all of the truth has the colour of the range's end.
+
+  Returns:
+    Two pictures [height, width, 3], float in [0, 1].
+  """
+  chex.assert_equal_shape((truth, prediction))
+  known = truth > 0
+  some = truth[known] if known.any() else np.ones(1)
+  low, high = some.min(), some.max()
+
+  def paint(depth):
+    share = (np.asarray(depth) - low) / max(high - low, 1e-6)
+    return matplotlib.colormaps[_COLOURS](np.clip(share, 0.0, 1.0))[..., :3]
+
+  return np.where(known[:, :, None], paint(truth), 0.0), paint(prediction)
