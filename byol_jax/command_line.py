@@ -150,7 +150,7 @@ def define_flags(values: flags.FlagValues) -> None:
   flags.DEFINE_bool(
     "show_views",
     True,
-    "Show a few views in TensorBoard when a run begins.",
+    "Show a few views in TensorBoard.",
     **here,
   )
   flags.DEFINE_string(

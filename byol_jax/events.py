@@ -118,6 +118,20 @@ def write_picture(folder: epath.PathLike, name: str, png: bytes) -> None:
     draft.unlink(missing_ok=True)
 
 
+def has_picture(folder: epath.PathLike) -> bool:
+  """Whether a folder of events has what `write_picture` writes."""
+  return (epath.Path(folder) / _FIRST).exists()
+
+
+def remove_picture(folder: epath.PathLike) -> None:
+  """Removes what `write_picture` has written, if it has.
+
+  Raises:
+    OSError: it cannot be removed.
+  """
+  (epath.Path(folder) / _FIRST).unlink(missing_ok=True)
+
+
 def _join(
   folder: epath.Path,
   old: Iterable[epath.Path],

@@ -1,9 +1,10 @@
 """A few pictures and their views, made by the code that trains."""
 
+import functools
 import io
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -100,7 +101,7 @@ def block(pictures: np.ndarray) -> np.ndarray:
 
 
 def show(data: inputs.Inputs, seed: int, workdir: str) -> None:
-  """Puts views of a few pictures into a run's TensorBoard.
+  """Puts views of a few pictures into a run's TensorBoard, if it has none.
 
   Where that fails it is said, and is no reason not to train.
 
@@ -109,16 +110,37 @@ def show(data: inputs.Inputs, seed: int, workdir: str) -> None:
     seed: as in `draw`.
     workdir: of the run.
   """
-  file = io.BytesIO()
+  folder, file = _folder(workdir), io.BytesIO()
   try:
+    if events.has_picture(folder):
+      return
     sheet = mosaic(draw(data, seed, _NUM_SHOWN, _NUM_DRAWS))
     Image.fromarray(sheet).save(file, "PNG")
     name = "original, view 1, view 2"
-    events.write_picture(
-      os.path.join(workdir, "tensorboard"), name, file.getvalue()
-    )
+    events.write_picture(folder, name, file.getvalue())
   except (ValueError, OSError) as error:
     records.say(f"TensorBoard gets no views: {error}")
+
+
+def once(data: inputs.Inputs, seed: int, workdir: str) -> Callable[[], None]:
+  """What does as `show` when it is first called, and then nothing."""
+  return functools.cache(lambda: show(data, seed, workdir))
+
+
+def forget(workdir: str) -> None:
+  """Takes what `show` has made out of a run that begins anew.
+
+  Args:
+    workdir: of the run.
+
+  Raises:
+    OSError: it cannot be removed.
+  """
+  events.remove_picture(_folder(workdir))
+
+
+def _folder(workdir: str) -> str:
+  return os.path.join(workdir, "tensorboard")
 
 
 def _few(source: sources.Source, count: int, seed: int) -> sources.Source:

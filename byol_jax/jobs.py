@@ -22,6 +22,7 @@ class Job(NamedTuple):
     config_json: goes into each checkpoint.
     name_of: index of a batch to a picture's name; None where they have none.
     mirror: to what gets the recorded numbers, too (`records.Recorder`).
+    aside: does what no step has to wait for; called after each record.
   """
 
   init: Callable[[], Any]
@@ -32,6 +33,7 @@ class Job(NamedTuple):
   config_json: str
   name_of: Callable[[int], str] | None = None
   mirror: Callable[[], Any] | None = None
+  aside: Callable[[], None] | None = None
 
 
 class Plan(NamedTuple):

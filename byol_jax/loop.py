@@ -163,6 +163,9 @@ def _end_step(
     replicas.check(state, step)
   if stop:
     raise stopping.StoppedError
+  if values and job.aside:
+    with tools.progress.paused():
+      job.aside()
 
 
 def _logged(stepped: _Stepped, tools: _Tools) -> dict[str, float]:

@@ -30,7 +30,7 @@ class Extras(NamedTuple):
   """What a run shows besides its record.
 
   Attributes:
-    views: whether TensorBoard gets some views when the run begins.
+    views: whether TensorBoard gets some views, after the first record.
     wandb: project of Weights & Biases that gets the numbers, too; "" for none.
   """
 
@@ -169,9 +169,13 @@ def _run(
   def untrained():
     return first(next(batches(0)))
 
+  show = None
+  if extras.views and parallel.host() == 0:
+    show = grids.once(data, config.seed, workdir)
+
   def begin():
-    if extras.views and parallel.host() == 0:
-      grids.show(data, config.seed, workdir)
+    if show:
+      grids.forget(workdir)
     return _begin_from(config.init_from, untrained())
 
   job = jobs.Job(
@@ -183,6 +187,7 @@ def _run(
     config_json=_described(config, data),
     name_of=getattr(data.train, "name", None),
     mirror=weights_and_biases.maker(extras.wandb, workdir, config),
+    aside=show,
   )
   state, first_step = loop.run(job, plan, workdir)
   results = None
@@ -190,6 +195,8 @@ def _run(
     results = summary.earlier(config, workdir)
   # Host 0 decides for all: what follows are collectives.
   if not parallel.everywhere(results is not None)[0]:
+    if show:
+      show()  # The last step may have been told to stop.
     name = assembly.settings(config).name
     networks = {name: state.online, "untrained": untrained().online}
     results = summary.finish(config, data, encode, networks, workdir)

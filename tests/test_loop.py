@@ -230,6 +230,18 @@ def test_an_evaluation_that_is_cut_short_is_made_again(tmp_path):
   assert _lines(tmp_path) == LINES
 
 
+def test_what_no_step_waits_for_follows_each_record(tmp_path, monkeypatch):
+  seen = []
+  job = _job([])._replace(aside=lambda: seen.append(_lines(tmp_path)[-1]))
+  _stops_at(monkeypatch, 4)
+  with pytest.raises(stopping.StoppedError):
+    loop.run(job, PLAN, str(tmp_path))
+  assert seen == LINES[:2]  # Nor does who wants to stop.
+  monkeypatch.undo()
+  loop.run(job, PLAN, str(tmp_path))
+  assert seen == LINES[:2] + LINES[3:]
+
+
 def test_a_stop_at_the_last_step_is_evaluated_once(tmp_path, monkeypatch):
   _stops_at(monkeypatch, 7)
   with pytest.raises(stopping.StoppedError):

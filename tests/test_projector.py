@@ -130,6 +130,7 @@ def views(monkeypatch):
 
 def test_views_are_shown_beside_the_numbers(views, tmp_path):
   for _ in range(2):  # As a run that was killed before its first checkpoint.
+    grids.forget(str(tmp_path))
     grids.show(None, 0, str(tmp_path))
     with records.Recorder(str(tmp_path), 0) as recorder:
       recorder.write(1, {"loss": 1.0})
@@ -151,12 +152,28 @@ def test_views_outlive_many_restarts(views, tmp_path):
   assert len(images) == len(scalars) == 1
 
 
+def test_views_are_drawn_once_unless_they_are_forgotten(
+  views, tmp_path, monkeypatch
+):
+  drawn = []
+  monkeypatch.setattr(grids, "draw", lambda *_: drawn.append(1) or views)
+  for _ in range(2):
+    grids.show(None, 0, str(tmp_path))
+  assert len(drawn) == 1
+  grids.forget(str(tmp_path))
+  assert not list(tmp_path.rglob("*pictures*"))
+  grids.show(None, 0, str(tmp_path))
+  assert len(drawn) == 2
+
+
 def test_views_that_cannot_be_shown_stop_nothing(tmp_path, monkeypatch, capsys):
   def fails(*arguments):
     raise ValueError("a.png cannot be decoded.")
 
   monkeypatch.setattr(grids, "draw", fails)
-  grids.show(None, 0, str(tmp_path))
+  show = grids.once(None, 0, str(tmp_path))
+  for _ in range(2):
+    show()
   assert capsys.readouterr().err == (
     "TensorBoard gets no views: a.png cannot be decoded.\n"
   )

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tiny
 
-from byol_jax import checkpoint, inputs, parallel, pretrain
+from byol_jax import checkpoint, grids, inputs, parallel, pretrain
 from byol_jax.evaluation import summary
 from tests import resuming
 
@@ -53,9 +53,10 @@ COMBINATIONS = {
 }
 
 
-def _run(workdir, **changes):
+def _run(workdir, views=False, **changes):
   config = tiny.config(**{**SETTINGS, **changes})
-  pretrain.run(config, inputs.open_inputs(config), str(workdir))
+  extras = pretrain.Extras(views=views)
+  pretrain.run(config, inputs.open_inputs(config), str(workdir), extras)
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +122,36 @@ def test_a_half_removed_checkpoint_does_no_harm(watched, tmp_path):
   shutil.rmtree(workdir / checkpoint.FOLDER / "1" / "config")
   _run(workdir)
   resuming.assert_same_run(workdir, watched / "unbroken")
+
+
+@pytest.mark.parametrize(
+  ("moment", "has_some", "num_lines"),
+  [
+    ("before_the_first_checkpoint", True, [1]),  # Of other settings maybe.
+    ("in_a_write", False, [3]),
+    ("in_a_write", True, []),
+    ("before_the_summary", False, [4]),
+  ],
+)
+def test_views_are_shown_once_after_a_record(
+  watched, monkeypatch, tmp_path, moment, has_some, num_lines
+):
+  """Also where a kill came before them; those of an earlier call stay."""
+  workdir, drawn = tmp_path / "killed", []
+  shutil.copytree(watched / moment, workdir)
+  image = np.zeros((1, 8, 8, 3), np.float32)
+
+  def draw(*arguments):
+    drawn.append(_num_lines(workdir))
+    return grids.Grid((), image, image[:, None], image[:, None])
+
+  monkeypatch.setattr(grids, "draw", draw)
+  if has_some:
+    grids.show(None, 0, str(workdir))
+    drawn.clear()
+  _run(workdir, views=True)
+  assert drawn == num_lines
+  assert list((workdir / "tensorboard").glob("*pictures"))
 
 
 def _leave_scores_out(patch):
