@@ -27,7 +27,8 @@ class Row(NamedTuple):
     changes: of the base's pretraining config; None for a row that is only
       quoted. A value may be `Times`.
     evaluation: changes of every evaluation of this row.
-    encoder: "trained" or "random" (no pretraining).
+    encoder: "trained", "random" (no pretraining), or "supervised": by labels,
+      of the architecture that `changes` give.
     at: by name of a scale, `changes` there instead.
     x: the number that a curve is drawn over, None for bars.
     missing: by name of a scale, why it cannot be run there.
@@ -57,6 +58,8 @@ class Column(NamedTuple):
     changes: of the pretraining config, on top of the row's.
     encoder: "" for the row's own.
     at: by name of a scale, `changes` there instead.
+    is_share: whether the score is a share, which is shown in per cent.
+    lower_is_better: as of errors.
   """
 
   name: str
@@ -66,6 +69,8 @@ class Column(NamedTuple):
   changes: Changes = _NONE
   encoder: str = ""
   at: Mapping[str, Changes] = _NONE
+  is_share: bool = True
+  lower_is_better: bool = False
 
 
 class Experiment(NamedTuple):
@@ -75,7 +80,8 @@ class Experiment(NamedTuple):
     name: of the files that it writes.
     paper: key of `paper_tables.json`; "" for a table of your own.
     title: for people.
-    base: "ablation", "main" or "stl10": which of the scale's configs.
+    base: "ablation", "main", "stl10" or "photographs": which of the scale's
+      configs.
     columns: what is measured.
     rows: what is compared.
     seeds: of the runs.
@@ -84,6 +90,8 @@ class Experiment(NamedTuple):
     baseline: name of the row that each row is shown as a difference to; "" for
       the scores themselves.
     axis_elsewhere: what `Row.x` is at the other scales; "" for the same.
+    seeds_of: what a seed makes anew, the "encoder" or only its "evaluation";
+      an untrained encoder is drawn anew in both.
   """
 
   name: str
@@ -97,3 +105,4 @@ class Experiment(NamedTuple):
   missing: Mapping[str, str] = _NONE
   baseline: str = ""
   axis_elsewhere: str = ""
+  seeds_of: str = "encoder"

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from byol_jax import intact
 
-from . import commands, plan, processes, results
+from . import commands, dense_location, plan, processes, results
 
 DONE, FAILED = "done", "failed"
-# What byol_jax.main writes when it is done, and what is written here.
+# What byol_jax.main writes when it is done (of supervised training, which is an
+# evaluation, the second), and what is written here.
 _SUMMARY, _RESULTS = "summary.json", "results.json"
 _FINISHED, _SPENT, _LOG, _LOCK = (
   "finished.json",
@@ -24,7 +25,7 @@ _FINISHED, _SPENT, _LOG, _LOCK = (
 # and state, and of evaluations of which nothing is left.
 _DIVERGENCE = re.compile(
   r"(is (nan|-?inf)|is not finite) at step"
-  r"|Every point of the sweep diverged"
+  r"|Every (point|rate) of the sweep diverged"
 )
 
 
@@ -77,6 +78,28 @@ def run(
         yield evaluation, trained
 
 
+def check(
+  evaluations: Sequence[plan.Evaluation], place: commands.Place
+) -> None:
+  """Looks for the data of what `run` would have to make.
+
+  Args:
+    evaluations: of one encoder, one or more.
+    place: where.
+
+  Raises:
+    ValueError: it is not where the flags say.
+  """
+  missing = [x for x in evaluations if not _results(x, place).exists()]
+  for evaluation in missing:
+    commands.evaluation(evaluation, place)
+    dense_location.check(evaluation.config, place.dense)
+  if missing and missing[0].encoder == "trained":
+    run_of = missing[0].pretraining
+    if not _is_trained(pathlib.Path(commands.folder(run_of, place))):
+      commands.pretraining(run_of, place)
+
+
 class _Step(NamedTuple):
   """One process after another, in a locked folder."""
 
@@ -91,7 +114,7 @@ class _Step(NamedTuple):
     if finished.exists():
       known = json.loads(finished.read_text())
       return _trained(known["status"], known["wall_secs"], str(workdir))
-    if is_wanted and not (workdir / _SUMMARY).exists():
+    if is_wanted and not _is_trained(workdir):
       arguments = commands.pretraining(run_of, self.place)
       status, message = self._call(arguments, workdir)
       if status == FAILED:
@@ -156,6 +179,12 @@ def _trained(status: str, spent: float | None, workdir: str = "") -> Result:
   values = {"wall_secs": spent or 0.0, "pretraining_secs": spent}
   recorded = results.trace(workdir) if workdir else {}
   return Result(status, "", {**values, "evaluation_secs": 0.0, **recorded})
+
+
+def _is_trained(workdir: pathlib.Path) -> bool:
+  """Whether a training has come to its end, whoever began it."""
+  names = (_FINISHED, _SUMMARY, _RESULTS)
+  return any((workdir / name).exists() for name in names)
 
 
 def _results(evaluation: plan.Evaluation, place: commands.Place):

@@ -28,6 +28,8 @@ def scores(
 ) -> figure.Figure:
   """The paper's numbers to the left, ours to the right.
 
+  Of columns of several units, those in per cent; all are in the table.
+
   Named points where the rows have series, curves where every row has a number
   `x`, else bars.
 
@@ -36,6 +38,8 @@ def scores(
     scale: where it was run.
     lines: of the experiment as it is declared now.
   """
+  shares = tuple(x for x in experiment.columns if x.is_share)
+  experiment = experiment._replace(columns=shares or experiment.columns)
   sources = [comparison.measured(experiment, lines)]
   labels = [experiment.axis]
   if scale.name != _PAPER and experiment.axis_elsewhere:

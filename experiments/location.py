@@ -1,6 +1,8 @@
 """Settings that say where the pictures of a run lie."""
 
+import functools
 import pathlib
+import tarfile
 from typing import Any
 
 import ml_collections
@@ -31,21 +33,59 @@ def settings(
   is_evaluation = "protocol" in config
   found: dict[str, Any] = {"data.source": "folder", "data.views": "memory"}
   for part in scales.PARTS if is_evaluation else scale.seen:
-    found[f"data.{part}_path"] = _path(data, part)
-    found[f"data.{part}_prefix"] = _prefix(found[f"data.{part}_path"], part)
+    found |= _named(part, *_part("data", data, part))
   # TFDS's splits mean nothing there; evaluations refuse some of them.
   return found if not is_evaluation else {**found, "data.tfds_name": ""}
 
 
-def _path(data: str, part: str) -> str:
-  """The folder or archive of one part."""
+def photographs(
+  pictures: str, config: ml_collections.ConfigDict
+) -> dict[str, Any]:
+  """Settings of a run whose config takes a folder of one's own.
+
+  Args:
+    pictures: the value of `--pictures`: as `--data`, or one archive of both
+      parts.
+    config: of a pretraining, which sees train alone, or of an evaluation.
+
+  Raises:
+    ValueError: it is not given, or lacks train or test.
+  """
+  if not pictures:
+    raise ValueError(
+      "--pictures is not given: name a folder with train and test, each one"
+      " folder a class, or an archive of both."
+    )
+  found: dict[str, Any] = {}
+  for part in scales.PARTS if "protocol" in config else ("train",):
+    found |= _named(part, *_part("pictures", pictures, part))
+  return found
+
+
+def _named(part: str, path: str, prefix: str) -> dict[str, str]:
+  return {f"data.{part}_path": path, f"data.{part}_prefix": prefix}
+
+
+def _part(flag: str, folder: str, part: str) -> tuple[str, str]:
+  """The folder or archive of one part, and how its members begin."""
+  if pathlib.Path(folder).is_file():
+    return folder, _within(flag, folder, part)
   names = (part, f"{part}.tar", f"{part}.tar.gz")
-  for path in (pathlib.Path(data) / name for name in names):
+  for path in (pathlib.Path(folder) / name for name in names):
     if path.exists():
-      return str(path)
-  raise ValueError(f"--data={data} holds none of {', '.join(names)}.")
+      return str(path), "" if path.is_dir() else part
+  raise ValueError(f"--{flag}={folder} holds none of {', '.join(names)}.")
 
 
-def _prefix(path: str, part: str) -> str:
-  """Members of an archive begin with the name of the part."""
-  return "" if pathlib.Path(path).is_dir() else part
+@functools.cache
+def _within(flag: str, archive: str, part: str) -> str:
+  """The first folder of an archive with the name of a part."""
+  try:
+    with tarfile.open(archive) as opened:
+      for member in opened:
+        folders = pathlib.PurePosixPath(member.name).parts[:-1]
+        if part in folders:
+          return "/".join(folders[: folders.index(part) + 1])
+  except tarfile.ReadError as error:
+    raise ValueError(f"--{flag}={archive} is no archive: {error}.") from error
+  raise ValueError(f"--{flag}={archive} has no folder {part}.")

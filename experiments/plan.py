@@ -3,36 +3,32 @@
 import functools
 import hashlib
 import json
-import runpy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import ml_collections
+from byol_jax import rules
 
-from byol_jax import rules, shipped
+from . import configured, declare, recipes, scales
 
-from . import declare, scales
-
-_TRAINED = "trained"
-# What an untrained encoder of an evaluation has of a pretraining's config.
-_ARCHITECTURE = "network."
+_TRAINED, _RANDOM = "trained", "random"
+# Of the one encoder that several evaluations are of.
+_SEED = 0
 # Settings that change no score.
 _IRRELEVANT = ("seed", "log_every", "checkpoint.", "encoder", "like")
 
-Settings = tuple[tuple[str, Any], ...]
-
 
 class Pretraining(NamedTuple):
-  """One run of pretraining, whatever tables it is in.
+  """One run that trains an encoder, whatever tables it is in.
 
   Attributes:
-    config: file of configs/ with its preset.
+    config: file of configs/ with its preset; of an encoder that is trained by
+      labels one of configs/eval.
     changes: what differs from it, sorted by key; neither seed nor place.
     seed: `config.seed`.
   """
 
   config: str
-  changes: Settings
+  changes: configured.Settings
   seed: int
 
 
@@ -42,14 +38,15 @@ class Evaluation(NamedTuple):
   Attributes:
     name: of the scale's evaluations.
     config: file of configs/eval with its preset.
-    changes: what differs from it, sorted by key; neither seed nor place.
+    changes: what differs from it, sorted by key; not its place, and a seed only
+      where it is not the encoder's.
     encoder: "trained" or "random".
     pretraining: what trains the encoder; of others only their architecture.
   """
 
   name: str
   config: str
-  changes: Settings
+  changes: configured.Settings
   encoder: str
   pretraining: Pretraining
 
@@ -96,7 +93,7 @@ def cells(
       if not seeds and seed not in (row.seeds or experiment.seeds):
         continue
       for column in experiment.columns:
-        made = _evaluation(experiment.base, row, column, (scale, seed))
+        made = _evaluation(experiment, row, column, (scale, seed))
         found.setdefault((seed, row.name, made), []).append(column.name)
   return [
     Cell(experiment.name, row, tuple(columns), made)
@@ -120,8 +117,19 @@ def digest(run: Pretraining | Evaluation, with_presets: bool = False) -> str:
     known = run._replace(name="")
   text = json.dumps(known, sort_keys=True)
   if with_presets:
-    text += built(run.config, run.changes).to_json_best_effort()
+    made = configured.built(run.config, run.changes)
+    text += made.to_json_best_effort()
   return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def seed_of(run: Evaluation) -> int:
+  """The seed of a line of results: the evaluation's, if it has its own."""
+  return dict(run.changes).get("seed", run.pretraining.seed)
+
+
+def by_labels(run: Pretraining) -> Evaluation:
+  """Supervised training as the evaluation that other tables have it as."""
+  return Evaluation("", run.config, run.changes, _RANDOM, run)
 
 
 @functools.cache
@@ -138,109 +146,74 @@ def settings(run: Evaluation) -> dict[str, Any]:
   found = {
     f"{part}.{key}": value
     for part, made in parts.items()
-    for key, value in rules.flatten(built(*made))
+    for key, value in rules.flatten(configured.built(*made))
     if not key.startswith(_IRRELEVANT)
   }
   return json.loads(json.dumps(found))
 
 
-def built(config: str, changes: Settings) -> ml_collections.ConfigDict:
-  """A config with its changes, as `--config` and its keys would make it.
-
-  Args:
-    config: file of configs/ with its preset.
-    changes: as in `Pretraining` or `Evaluation`.
-
-  Raises:
-    ValueError: the config has no such key, or no such type.
-  """
-  found = _load(config).copy_and_resolve_references()
-  try:
-    found.update_from_flattened_dict(dict(changes))
-  except (KeyError, TypeError) as error:
-    raise ValueError(f"{config} cannot take {changes}: {error}.") from error
-  return found
-
-
-def _evaluation(base, row, column, place) -> Evaluation:
+def _evaluation(experiment, row, column, place) -> Evaluation:
   """The evaluation that fills in a column of a row."""
-  scale, _ = place
+  scale, seed = place
   if column.evaluation not in scale.evaluations:
     raise ValueError(
       f"--scale={scale.name} has no evaluation {column.evaluation!r}; its are"
       f" {', '.join(scale.evaluations)}."
     )
-  pretraining = _pretraining(scale.bases[base], row, column, place)
   encoder = column.encoder or row.encoder
   recipe = scale.evaluations[column.evaluation]
   changes = {**recipe.changes, **row.evaluation}
-  if encoder != _TRAINED:
+  if experiment.seeds_of == "evaluation" and encoder != _RANDOM:
+    changes["seed"], seed = seed, _SEED
+  pretraining = _pretraining(experiment, row, column, (scale, seed))
+  if encoder == _RANDOM:
     changes |= _architecture(pretraining, recipe.config)
+  elif encoder == "supervised":
+    pretraining, encoder = _supervised(experiment, scale, pretraining), _TRAINED
   return Evaluation(
     column.evaluation,
     recipe.config,
-    _settings(recipe.config, changes),
+    configured.changed(recipe.config, changes),
     encoder,
     pretraining,
   )
 
 
-def _pretraining(recipe, row, column, place) -> Pretraining:
+def _pretraining(experiment, row, column, place) -> Pretraining:
   """The pretraining of a row in a column."""
   scale, seed = place
+  recipe = scale.bases[experiment.base]
   wanted = {
     **row.at.get(scale.name, row.changes),
     **column.at.get(scale.name, column.changes),
   }
   changes = tuple(recipe.changes.items())
-  base = dict(rules.flatten(built(recipe.config, changes)))
+  base = dict(rules.flatten(configured.built(recipe.config, changes)))
   for key, value in wanted.items():
     if isinstance(value, declare.Times):
-      wanted[key] = _multiple(base[key], value.factor)
+      wanted[key] = configured.multiple(base[key], value.factor)
+  return _made(recipe, wanted, seed)
+
+
+def _supervised(experiment, scale, like: Pretraining) -> Pretraining:
+  """What trains the same encoder by labels."""
+  if experiment.base not in scale.supervised:
+    raise ValueError(
+      f"--scale={scale.name} trains the encoder of {experiment.base!r} by no"
+      f" labels, only that of {', '.join(scale.supervised)}."
+    )
+  recipe = scale.supervised[experiment.base]
+  return _made(recipe, _architecture(like, recipe.config), like.seed)
+
+
+def _made(recipe: recipes.Recipe, changes, seed: int) -> Pretraining:
+  """A recipe with further changes."""
+  changes = {**recipe.changes, **changes}
   return Pretraining(
-    recipe.config,
-    _settings(recipe.config, {**recipe.changes, **wanted}),
-    seed,
+    recipe.config, configured.changed(recipe.config, changes), seed
   )
 
 
-def _multiple(value: float, factor: float) -> float:
-  """A multiple; of a count a whole one."""
-  if isinstance(value, int):
-    return round(value * factor)
-  # Twelve digits hide that 0.3 x 0.1 is not 0.03.
-  return float(f"{value * factor:.12g}")
-
-
-def _settings(config: str, changes: Mapping[str, Any]) -> Settings:
-  """Changes that change something, with the types that the config has."""
-  known, found = dict(rules.flatten(_load(config))), []
-  for key, value in sorted(changes.items()):
-    if key not in known:
-      raise ValueError(f"{config} has no key {key}.")
-    if isinstance(known[key], (float, tuple)):
-      value = type(known[key])(value)
-    if value != known[key]:
-      found.append((key, value))
-  return tuple(found)
-
-
 def _architecture(pretraining: Pretraining, config: str) -> dict[str, Any]:
-  """The encoder of a pretraining, as an evaluation's config names it."""
-  theirs = dict(rules.flatten(built(pretraining.config, pretraining.changes)))
-  ours = dict(rules.flatten(_load(config)))
-  found = {
-    key: theirs[key]
-    for key in ours
-    if key in theirs and key.startswith(_ARCHITECTURE)
-  }
-  size = theirs["data.image_px"]
-  return {**found, "network.image_px": size, "data.image_px": size}
-
-
-@functools.cache
-def _load(config: str) -> ml_collections.ConfigDict:
-  """What a file of configs/ returns for a preset."""
-  path, _, preset = config.partition(":")
-  get_config = runpy.run_path(shipped.find_config(path))["get_config"]
-  return get_config(preset) if preset else get_config()
+  made = configured.built(pretraining.config, pretraining.changes)
+  return configured.architecture(made, config)

@@ -123,11 +123,12 @@ def made(
     "table": cell.experiment,
     "row": cell.row,
     "columns": list(cell.columns),
-    "seed": run.pretraining.seed,
+    "seed": plan.seed_of(run),
     "status": status,
     **_EMPTY,
     **values,
     "encoder": run.encoder,
+    "encoder_seed": run.pretraining.seed,
     "config": run.pretraining.config,
     "overrides": dict(run.pretraining.changes),
     "evaluation": {
@@ -137,7 +138,7 @@ def made(
     },
     "digest": plan.digest(run),
     "settings": plan.settings(run),
-    "data": commands.kind_of_data(place),
+    "data": commands.kind_of_run(run.pretraining, place),
     "commit": origin.commit(pathlib.Path(__file__)).removesuffix("+changes"),
     "finished": datetime.datetime.now(datetime.UTC).isoformat("T", "seconds"),
   }
@@ -157,7 +158,8 @@ def seconds(lines: Iterable[Line]) -> float:
       evaluated[line["digest"]] = line["wall_secs"]
     else:
       changes = tuple(line["overrides"].items())
-      run = plan.Pretraining(line["config"], changes, line["seed"])
+      seed = line.get("encoder_seed", line["seed"])
+      run = plan.Pretraining(line["config"], changes, seed)
       trained[plan.digest(run)] = spent
       evaluated[line["digest"]] = line["evaluation_secs"]
   return sum(trained.values()) + sum(evaluated.values())

@@ -4,38 +4,32 @@
 experiments/results yet; `--print` prints the commands instead.
 """
 
-import argparse
 import os
 import shlex
 import signal
 import sys
-import tempfile
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from byol_jax import exits, intact, rules
+from byol_jax import exits, intact
 
 from . import (
   commands,
+  configured,
   declare,
   execute,
   figures,
   grouping,
+  options,
   plan,
   processes,
   results,
   scales,
+  scoring,
   selection,
   tables,
   work,
 )
-
-# No machine runs so many at a time.
-_MAX_JOBS = 1000
-_FOLDERS = {
-  "results": ("experiments", "results"),
-  "runs": ("runs", "experiments"),
-}
 
 
 def main(experiments: Sequence[declare.Experiment]) -> None:
@@ -88,31 +82,39 @@ def run(
   Raises:
     ValueError: a flag or a declaration is wrong.
   """
-  flags = _parse(argv)
-  place = commands.Place(scales.SCALES[flags.scale], flags.data, flags.runs)
+  flags = options.parse(argv)
+  place = commands.Place(
+    scales.SCALES[flags.scale],
+    flags.data,
+    flags.runs,
+    flags.pictures,
+    flags.dense,
+  )
   folder = os.path.join(flags.results, flags.scale)
   _announce(experiments, place.scale)
   cells = selection.wanted(experiments, place.scale, flags.seeds, flags.rows)
-  elsewhere, missing = selection.known_and_missing(
-    cells, folder, commands.kind_of_data(place)
-  )
+  elsewhere, missing = selection.known_and_missing(cells, folder, place)
   if flags.print:
     _print(missing, place)
     return 0
-  _check_writable(flags)
+  options.check_writable(flags)
   for cell, line in elsewhere:
     results.append(line, results.path(folder, cell.experiment))
   _write(experiments, place, folder)
   _say(f"{len(cells) - len(missing)} of {len(cells)} cells are there already.")
   failures = 0
   todo = work.jobs(missing)
+  for job in todo:
+    execute.check(job, place)
   for evaluation, result in work.work(todo, place, flags.jobs, children):
     wanted = plan.digest(evaluation)
     mine = [x for x in missing if plan.digest(x.evaluation) == wanted]
     failures += result.status == execute.FAILED
-    _keep(mine, result, place, folder)
-    touched = {cell.experiment for cell in mine}
-    _write([x for x in experiments if x.name in touched], place, folder)
+    names = [cell.experiment for cell in mine]
+    touched = {x.name: x for x in experiments if x.name in names}
+    for cell in mine:
+      _keep(cell, touched[cell.experiment], result, (place, folder))
+    _write(touched.values(), place, folder)
   return exits.FAILED if failures else 0
 
 
@@ -124,95 +126,38 @@ def _announce(experiments, scale: scales.Scale) -> None:
       print(f"{experiment.name}: {reason}", file=sys.stderr)
 
 
-class _Parser(argparse.ArgumentParser):
-  """Says what is wrong without repeating how it is used."""
-
-  def error(self, message: str) -> NoReturn:
-    raise ValueError(message)
-
-
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-  parser = _Parser(prog="python -m experiments.TABLE", allow_abbrev=False)
-  add = parser.add_argument
-  add("--scale", choices=list(scales.SCALES), required=True)
-  add("--print", action="store_true", help="the commands, and run nothing")
-  add("--jobs", type=_count, default=1, help="runs at a time")
-  add("--seeds", type=_seeds, default=(), help="such as 0,1,2")
-  add(
-    "--rows",
-    action="append",
-    default=[],
-    help="only rows whose name this is or has in it; may be repeated",
-  )
-  add("--data", default="", help="folder with train and test")
-  for name, parts in _FOLDERS.items():
-    add(f"--{name}", type=_folder, default=os.path.join(*parts))
-  return parser.parse_args(argv)
+def _keep(cell: plan.Cell, experiment, result, places) -> None:
+  """Writes the line of a result, or says why there is none."""
+  place, folder = places
+  name = f"{cell.experiment}, {cell.row}, seed {plan.seed_of(cell.evaluation)}"
+  if result.status == execute.FAILED:
+    _say(f"{name} failed: {result.message}")
+    return
+  line = results.made(cell, result.status, result.values, place)
+  results.append(line, results.path(folder, cell.experiment))
+  _say(f"{name}: {_summary(experiment, line)}")
 
 
-def _count(text: str) -> int:
-  if not text.isdecimal() or not 1 <= int(text) <= _MAX_JOBS:
-    raise argparse.ArgumentTypeError(f"{text!r} is not 1 to {_MAX_JOBS}")
-  return int(text)
-
-
-def _folder(text: str) -> str:
-  if not text:
-    raise argparse.ArgumentTypeError("it is empty")
-  return text
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-  parts = text.split(",")
-  known = all(part.isdecimal() for part in parts)
-  if not known or max(map(int, parts)) > rules.LARGEST[int]:
-    raise argparse.ArgumentTypeError(f"{text!r} is not numbers such as 0,1,2")
-  return tuple(dict.fromkeys(map(int, parts)))
-
-
-def _check_writable(flags: argparse.Namespace) -> None:
-  """Refuses folders of which one would learn only after the first run."""
-  for name in _FOLDERS:
-    folder = os.path.join(getattr(flags, name), flags.scale)
-    try:
-      os.makedirs(folder, exist_ok=True)
-      with tempfile.TemporaryFile(dir=folder):
-        pass
-    except OSError as error:
-      raise ValueError(
-        f"--{name}={getattr(flags, name)} cannot be written to:"
-        f" {error.strerror}."
-      ) from error
-
-
-def _keep(cells, result, place, folder: str) -> None:
-  """Writes the lines of a result, or says why there is none."""
-  for cell in cells:
-    name = f"{cell.experiment}, {cell.row}, seed {_seed(cell)}"
-    if result.status == execute.FAILED:
-      _say(f"{name} failed: {result.message}")
-      continue
-    line = results.made(cell, result.status, result.values, place)
-    results.append(line, results.path(folder, cell.experiment))
-    _say(f"{name}: {_summary(line)}")
-
-
-def _seed(cell: plan.Cell) -> int:
-  return cell.evaluation.pretraining.seed
-
-
-def _summary(line: dict[str, Any]) -> str:
-  if line["status"] != execute.DONE:
-    return f"{line['status']}, {line['wall_secs']:.0f} s"
-  score = 100.0 * line["scores"][line["metric"]]
-  return f"{line['metric']} {score:.1f} %, {line['wall_secs']:.0f} s"
+def _summary(experiment: declare.Experiment, line: results.Line) -> str:
+  """What a table gets of a line, and the time that it took."""
+  shown = [line["status"]]
+  if line["status"] == execute.DONE:
+    found = scoring.scores(experiment, [line])
+    shown = [
+      f"{x.title} {scoring.text(found[line['row'], x.name].mean, x)}"
+      for x in experiment.columns
+      if x.name in line["columns"]
+    ]
+  return f"{', '.join(shown)}, {line['wall_secs']:.0f} s"
 
 
 def _write(experiments, place: commands.Place, folder: str) -> None:
   """The tables of all that an experiment has so far."""
   for experiment in experiments:
     file = results.path(folder, experiment.name)
-    data = commands.kind_of_data(place)
+    base = place.scale.bases[experiment.base]
+    config = configured.built(base.config, tuple(base.changes.items()))
+    data = commands.kind_of_data(config, place)
     lines = results.load(file)
     lines = grouping.current(experiment, place.scale, lines, data)
     if lines:

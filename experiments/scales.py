@@ -2,26 +2,12 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from byol_jax.data import benchmark_sets
+from . import recipes
+from .recipes import EVAL, Recipe
 
-from . import declare
-
-_EVAL = "configs/eval"
 PARTS = ("train", "test")
-
-
-class Recipe(NamedTuple):
-  """A config, and what is changed in it.
-
-  Attributes:
-    config: file of configs/, with `:preset` where it has presets.
-    changes: by dotted key.
-  """
-
-  config: str
-  changes: declare.Changes = MappingProxyType({})
 
 
 class Scale(NamedTuple):
@@ -30,10 +16,11 @@ class Scale(NamedTuple):
   Attributes:
     name: as `--scale` has it.
     about: data, network and device, for people.
-    bases: pretraining by name: "ablation", "main", "stl10".
+    bases: pretraining by name: "ablation", "main", "stl10", "photographs".
     evaluations: by name, as `declare.Column.evaluation` has it.
     folder: whether `--data` is a folder of pictures; else TFDS's.
     seen: parts of the data that pretraining opens.
+    supervised: by name of a base, what trains its encoder by labels.
   """
 
   name: str
@@ -42,18 +29,11 @@ class Scale(NamedTuple):
   evaluations: Mapping[str, Recipe]
   folder: bool
   seen: tuple[str, ...] = PARTS
+  supervised: Mapping[str, Recipe] = MappingProxyType({})
 
 
-def _transfer() -> dict[str, Recipe]:
-  """Each set of Table 3, by each of its protocols."""
-  found = {}
-  for name in benchmark_sets.SETS:
-    one = {"data.sets": (name,)}
-    found |= {
-      f"transfer_linear_{name}": Recipe(f"{_EVAL}/logistic.py:{name}"),
-      f"transfer_finetune_{name}": Recipe(f"{_EVAL}/finetune.py:transfer", one),
-    }
-  return found
+# Presets of the dense tasks for the sets of docs/experiments.md.
+_SMALL = ("camvid", "coco128", "nyu_desk")
 
 
 def _paper() -> Scale:
@@ -70,6 +50,7 @@ def _paper() -> Scale:
     "data.test_split": "test[50%:]",
   }
   names = ("1percent", "10percent", "100percent")
+  by_labels = Recipe(f"{EVAL}/supervised.py:100percent")
   return Scale(
     name="paper",
     about="ImageNet, ResNet-50, as in the paper; a TPU pod",
@@ -77,53 +58,20 @@ def _paper() -> Scale:
       "ablation": Recipe("configs/imagenet.py:300"),
       "main": Recipe("configs/imagenet.py:1000"),
       "stl10": Recipe("configs/stl10.py"),
+      "photographs": Recipe("configs/imagenet.py:1000"),
     },
     evaluations={
-      "linear": Recipe(f"{_EVAL}/linear.py"),
-      "linear_places365": Recipe(f"{_EVAL}/linear.py", places),
-      "stl10_halves": Recipe(f"{_EVAL}/logistic.py:own", halves),
-      **{f"finetune_{x}": Recipe(f"{_EVAL}/finetune.py:{x}") for x in names},
-      "supervised_100percent": Recipe(f"{_EVAL}/supervised.py:100percent"),
-      **_transfer(),
+      "linear": Recipe(f"{EVAL}/linear.py"),
+      "linear_places365": Recipe(f"{EVAL}/linear.py", places),
+      "stl10_halves": Recipe(f"{EVAL}/logistic.py:own", halves),
+      **{f"finetune_{x}": Recipe(f"{EVAL}/finetune.py:{x}") for x in names},
+      "supervised_100percent": by_labels,
+      **recipes.transfer(),
+      **recipes.dense("voc2012", "voc2007", "nyu"),
     },
     folder=False,
+    supervised={"photographs": by_labels},
   )
-
-
-# Where CIFAR-10 stands in for ImageNet.
-_CIFAR = {
-  "data.source": "tfds",
-  "data.tfds_name": "cifar10",
-  "data.train_split": "train",
-  "data.valid_split": "",
-  "data.test_split": "test",
-  "data.views": "memory",
-  "evaluation.crop_share": 1.0,
-}
-_HELD_OUT = {"data.hold_out": "balanced", "data.hold_out_share": 0.1}
-
-
-def _classify(preset: str, **changes: Any) -> Recipe:
-  """A protocol of classify.py on CIFAR-10."""
-  own = {"training.batch_size": 256, "evaluation.batch_size": 1000}
-  return Recipe(f"{_EVAL}/{preset}", {**_CIFAR, **_HELD_OUT, **own, **changes})
-
-
-def _shares(**changes: Any) -> dict[str, Recipe]:
-  """The protocols of Table 2, with a share of each class."""
-  shares = {"1percent": 0.01, "10percent": 0.1, "100percent": 1.0}
-  return {
-    f"finetune_{name}": _classify(
-      "finetune.py:100percent", **{"data.train_share": share, **changes}
-    )
-    for name, share in shares.items()
-  }
-
-
-def _supervised(**changes: Any) -> dict[str, Recipe]:
-  """From scratch, by all labels."""
-  made = _classify("supervised.py:100percent", **changes)
-  return {"supervised_100percent": made}
 
 
 def _gpu() -> Scale:
@@ -152,15 +100,27 @@ def _gpu() -> Scale:
           "network.projection_dim": 128,
         },
       ),
+      "photographs": Recipe(
+        "configs/folder.py",
+        about="photographs, ResNet-18 on views of 128 px; one GPU",
+      ),
     },
     evaluations={
-      "linear": _classify("linear.py", **once),
-      "stl10_halves": _classify("linear.py", **once),
-      **_shares(),
-      **_supervised(**short),
-      **_transfer(),
+      "linear": recipes.classify("linear.py", **once),
+      "stl10_halves": recipes.classify("linear.py", **once),
+      **recipes.shares(),
+      **recipes.supervised(**short),
+      **recipes.transfer(),
+      **recipes.dense(*_SMALL),
     },
     folder=True,
+    supervised=recipes.by_labels(
+      **{
+        "training.batch_size": 256,
+        "training.num_epochs": (300.0,),
+        "optimizer.learning_rates": (0.2,),
+      }
+    ),
   )
 
 
@@ -168,7 +128,7 @@ def _desk() -> Scale:
   few = {"data.train_share": 0.2, "evaluation.batch_size": 1000}
   # The paper's protocol on features that are computed once, with the paper's
   # highest rate in the middle: the features are smaller here.
-  linear = _classify(
+  linear = recipes.classify(
     "linear.py",
     **few,
     **{
@@ -197,15 +157,27 @@ def _desk() -> Scale:
           "optimizer.base_learning_rate": 0.4,
         },
       ),
+      "photographs": Recipe(
+        "configs/folder.py:cpu",
+        about="photographs, a small network; two CPU cores",
+      ),
     },
     evaluations={
       "linear": linear,
       "stl10_halves": linear,
-      **_shares(**short, **rates),
-      **_supervised(**short),
+      **recipes.shares(**short, **rates),
+      **recipes.supervised(**short),
+      **recipes.dense(*_SMALL),
     },
     folder=True,
     seen=("train",),
+    supervised=recipes.by_labels(
+      **{
+        "training.batch_size": 64,
+        "training.num_epochs": (100.0,),
+        "optimizer.learning_rates": (0.4,),
+      }
+    ),
   )
 
 

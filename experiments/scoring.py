@@ -11,7 +11,7 @@ _PERCENT = 100.0
 
 
 class Score(NamedTuple):
-  """A number over several seeds, in per cent.
+  """A number over several seeds, of a share in per cent.
 
   Attributes:
     mean: of the seeds that have a score; NaN without any.
@@ -35,7 +35,7 @@ def scores(
     experiment: whose columns say which score they are.
     lines: of the experiment.
   """
-  wanted = {column.name: column.score for column in experiment.columns}
+  wanted = {column.name: column for column in experiment.columns}
   found: dict[tuple[str, str], dict[int, float]] = {}
   for line in lines:
     for name in line["columns"]:
@@ -45,8 +45,18 @@ def scores(
   return {key: over_seeds(list(seeds.values())) for key, seeds in found.items()}
 
 
+def text(value: float, column: declare.Column) -> str:
+  """A score as tables print it.
+
+  Args:
+    value: in per cent where the score is a share.
+    column: what it is of.
+  """
+  return f"{value:.{1 if column.is_share else 3}f}"
+
+
 def over_seeds(values: Sequence[float]) -> Score:
-  """Mean and spread of scores in per cent; NaN stands for a diverged run."""
+  """Mean and spread of scores; NaN stands for a diverged run."""
   finite = [value for value in values if math.isfinite(value)]
   return Score(
     mean=statistics.fmean(finite) if finite else math.nan,
@@ -56,14 +66,14 @@ def over_seeds(values: Sequence[float]) -> Score:
   )
 
 
-def _score(line: results.Line, name: str) -> float:
-  """One score in per cent, NaN of a diverged run."""
+def _score(line: results.Line, column: declare.Column) -> float:
+  """One score, a share in per cent; NaN of a diverged run."""
   if line["status"] == results.DIVERGED:
     return math.nan
-  name = name or line["metric"]
+  name = column.score or line["metric"]
   if name not in line["scores"]:
     raise ValueError(
       f"{line['table']}, {line['row']}: there is no score {name!r}, only"
       f" {', '.join(line['scores'])}."
     )
-  return _PERCENT * line["scores"][name]
+  return line["scores"][name] * (_PERCENT if column.is_share else 1.0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from . import declare, plan, results, scales
+from . import commands, declare, plan, results, scales
 
 
 def wanted(
@@ -40,14 +40,14 @@ def wanted(
 
 
 def known_and_missing(
-  cells: Sequence[plan.Cell], folder: str, data: str
+  cells: Sequence[plan.Cell], folder: str, place: commands.Place
 ) -> tuple[list[tuple[plan.Cell, results.Line]], list[plan.Cell]]:
   """What is there for each cell.
 
   Args:
     cells: that are wanted.
     folder: of the scale's results.
-    data: "folder" or "TFDS".
+    place: where.
 
   Returns:
     Cells that another table has, each with its line, and cells that nobody
@@ -56,6 +56,7 @@ def known_and_missing(
   known, elsewhere, missing = results.load_all(folder), [], []
   for cell in cells:
     file = results.path(folder, cell.experiment)
+    data = commands.kind_of_run(cell.evaluation.pretraining, place)
     if any(results.belongs(x, cell, data) for x in results.load(file)):
       continue
     same = known.get(plan.digest(cell.evaluation), [])

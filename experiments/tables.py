@@ -54,11 +54,15 @@ def markdown(
 def caption(experiment: declare.Experiment) -> str:
   """What the numbers are."""
   printed = paper.table(experiment.paper)
+  lower = [x.title for x in experiment.columns if x.lower_is_better]
+  seeds = "n seeds"
+  if experiment.seeds_of == "evaluation":
+    seeds += " of the evaluation, on one encoder"
   return (
     f"{printed['paper_id']}: {printed['caption']}. In {printed['unit']}; ours"
-    " is the mean ± half of the highest less the lowest of n seeds, as the"
+    f" is the mean ± half of the highest less the lowest of {seeds}, as the"
     " paper prints it."
-  )
+  ) + (f" Lower is better: {', '.join(lower)}." if lower else "")
 
 
 def scores(
@@ -74,7 +78,7 @@ def scores(
     cells = [row.name]
     for column in experiment.columns:
       cells.append(_quoted(experiment, row.name, column.name))
-      cells.append(_ours(found.get((row.name, column.name))))
+      cells.append(_ours(found.get((row.name, column.name)), column))
     body.append(cells)
   return Grid(head, body)
 
@@ -107,7 +111,8 @@ def facts(
   config = f"`{base.config}`" + (
     f" with {with_changes}" if with_changes else ""
   )
-  found = [f"Scale `{scale.name}`: {scale.about}.", f"Config {config}."]
+  about = base.about or scale.about
+  found = [f"Scale `{scale.name}`: {about}.", f"Config {config}."]
   if scale.name in experiment.missing:
     found.append(f"Not run: {experiment.missing[scale.name]}")
   for row in experiment.rows:
@@ -127,11 +132,14 @@ def changes(
   experiment: declare.Experiment, lines: Sequence[results.Line]
 ) -> Grid:
   """What each row changes in the config of the scale."""
-  body = []
-  for label, mine in grouping.labelled(experiment, lines):
+  body, groups = [], grouping.labelled(experiment, lines)
+  several = len({mine[0]["config"] for _, mine in groups}) > 1
+  for label, mine in groups:
+    shown = _listing(mine[0]["overrides"]) or "none"
+    if several:
+      shown = f"`{mine[0]['config']}`: {shown}"
     untrained = mine[0]["encoder"] != "trained"
-    shown = "untrained" if untrained else _listing(mine[0]["overrides"])
-    body.append([label, shown or "none"])
+    body.append([label, "untrained" if untrained else shown])
   return Grid(["", "config"], body, 2)
 
 
@@ -160,14 +168,15 @@ def _quoted(experiment, row: str, column: str) -> str:
   return f"{value:g}" if spread is None else f"{value:g} ± {spread:g}"
 
 
-def _ours(score: scoring.Score | None) -> str:
+def _ours(score: scoring.Score | None, column: declare.Column) -> str:
   """Our number, "diverged" or "-"."""
   if score is None:
     return "-"
   parts = []
   if score.count:
-    spread = f" ± {score.spread:.1f}" if score.count > 1 else ""
-    parts.append(f"{score.mean:.1f}{spread} (n={score.count})")
+    mean, spread = (scoring.text(x, column) for x in (score.mean, score.spread))
+    more = f" ± {spread}" if score.count > 1 else ""
+    parts.append(f"{mean}{more} (n={score.count})")
   if score.diverged:
     parts.append(f"diverged (n={score.diverged})")
   return ", ".join(parts)

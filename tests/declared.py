@@ -5,7 +5,7 @@ import importlib
 import pkgutil
 
 import experiments
-from experiments import plan, scales
+from experiments import commands, configured, plan, scales
 
 
 def _modules():
@@ -28,6 +28,28 @@ def cells(name, scale):
   return plan.cells(BY_NAME[name], scales.SCALES[scale], (0,))
 
 
+def place(scale, folder):
+  """A place where everything lies, all of it empty, but for `--data`."""
+  names = [
+    *("pictures/train", "pictures/test", "nyu/train", "nyu/test"),
+    *("VOC2012/ImageSets/Segmentation", "camvid.tar", "coco128.tar", "nyu.tar"),
+  ]
+  for name in names:
+    (folder / name).mkdir(parents=True)
+  for name in ("train_aug.txt", "ImageSets/Segmentation/val.txt"):
+    (folder / "VOC2012" / name).touch()
+  return commands.Place(
+    scales.SCALES[scale], "", "runs", f"{folder}/pictures", str(folder)
+  )
+
+
+def located(run, where):
+  """The config of a run, with its data."""
+  found = configured.built(run.config, run.changes)
+  found.update_from_flattened_dict(commands.where(run, where))
+  return found
+
+
 def config(name, row, column=None):
   """The pretraining of one row, on ImageNet."""
   run = next(
@@ -35,4 +57,4 @@ def config(name, row, column=None):
     for cell in cells(name, "paper")
     if cell.row == row and (column is None or column in cell.columns)
   )
-  return plan.built(run.config, run.changes)
+  return configured.built(run.config, run.changes)

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from experiments import processes, runner, scales
+from experiments import processes, recipes, runner, scales
 from experiments.declare import Column, Experiment, Row
 from tests import tiny, tiny_eval
 
@@ -24,9 +24,9 @@ EXPERIMENT = Experiment(
 SCALE = scales.Scale(
   name="tiny",
   about="photo patches",
-  bases={"ablation": scales.Recipe("configs/cpu.py", tiny.SETTINGS)},
+  bases={"ablation": recipes.Recipe("configs/cpu.py", tiny.SETTINGS)},
   evaluations={
-    "knn": scales.Recipe(
+    "knn": recipes.Recipe(
       "configs/eval/knn.py",
       {
         **tiny_eval.SETTINGS,

@@ -1,11 +1,19 @@
 import pytest
 from fake_runs import BYOL, NO_TARGET, TOP1, experiment
 
-from experiments import commands, location, plan, scales, table5b, table17
+from experiments import (
+  commands,
+  configured,
+  location,
+  plan,
+  scales,
+  table5b,
+  table17,
+)
 from experiments.declare import Column, Row, Times
 
 DESK = scales.SCALES["desk"]
-EVALUATION = plan.built("configs/eval/linear.py", ())
+EVALUATION = configured.built("configs/eval/linear.py", ())
 
 
 def _cells(*rows, seeds=(0,), **fields):
@@ -23,7 +31,7 @@ def _pretraining(row):
 
 
 def _base(key):
-  config = plan.built("configs/cifar10.py:desk", ())
+  config = configured.built("configs/cifar10.py:desk", ())
   section, name = key.split(".")
   return config[section][name]
 

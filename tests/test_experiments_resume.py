@@ -14,6 +14,7 @@ from fake_runs import BYOL, NO_TARGET, QUOTED, experiment, flag
 
 from byol_jax import health
 from experiments import (
+  configured,
   execute,
   figures,
   plan,
@@ -204,12 +205,14 @@ def test_another_meaning_of_a_preset_is_run_again(call, lines, monkeypatch):
   (line,) = lines()
   (cell,) = plan.cells(experiment(BYOL), DESK, (0,))
   assert results.answers(line, cell.evaluation, "TFDS")
-  kept = plan._load("configs/cifar10.py:desk")
+  kept = configured._load("configs/cifar10.py:desk")
   other = kept.copy_and_resolve_references()
   other.training.warmup_epochs = kept.training.warmup_epochs + 1.0
-  load = plan._load
+  load = configured._load
   monkeypatch.setattr(
-    plan, "_load", lambda name: other if "cifar10" in name else load(name)
+    configured,
+    "_load",
+    lambda name: other if "cifar10" in name else load(name),
   )
   plan.settings.cache_clear()
   assert plan.digest(cell.evaluation) == line["digest"]

@@ -5,7 +5,7 @@ import pytest
 
 from byol_jax import config as config_lib
 from byol_jax.data import benchmark_sets
-from experiments import location, plan, scales
+from experiments import configured, plan, scales
 
 _MAIN, _ABLATION = "configs/imagenet.py:1000", "configs/imagenet.py:300"
 _PAPER = scales.SCALES["paper"]
@@ -107,7 +107,7 @@ def test_each_set_of_table3_has_its_own_metric(protocol):
   assert set(metrics) == set(sets)
   for column in made.columns:
     _, (cell,) = _cells(f"table3_{protocol}/BYOL/{column.name}")
-    found = plan.built(cell.evaluation.config, cell.evaluation.changes)
+    found = configured.built(cell.evaluation.config, cell.evaluation.changes)
     assert found.data.source == "set"
     assert found.data.sets == (column.name.lower(),)
 
@@ -117,9 +117,9 @@ def test_the_linear_columns_of_table13_are_two_data_sets():
   for column in ("Places365", "ImageNet"):
     _, (cell,) = _cells(f"table13/BYOL-PL/{column}")
     run = cell.evaluation
-    names.append(plan.built(run.config, run.changes).data.tfds_name)
+    names.append(configured.built(run.config, run.changes).data.tfds_name)
     pretraining = run.pretraining
-    config = plan.built(pretraining.config, pretraining.changes)
+    config = configured.built(pretraining.config, pretraining.changes)
     assert config.data.tfds_name == "places365_small"
   assert names == ["places365_small", "imagenet2012"]
 
@@ -134,21 +134,18 @@ def test_table7_without_either_is_the_run_of_table1(scale):
 
 @pytest.mark.parametrize("scale", ["gpu", "desk"])
 def test_every_run_and_evaluation_is_valid_with_a_folder(scale, tmp_path):
-  for part in scales.PARTS:
-    (tmp_path / part).mkdir()
+  place = declared.place(scale, tmp_path)
+  place = place._replace(data=place.pictures)
   found = {
-    (run.config, run.changes)
+    (run.config, run.changes): run
     for name in declared.NAMES
     for cell in declared.cells(name, scale)
     for run in (cell.evaluation, cell.evaluation.pretraining)
   }
   sources = {}
-  for run in found:
-    config = plan.built(*run)
-    before = config.data.source
-    config.update_from_flattened_dict(
-      location.settings(scales.SCALES[scale], str(tmp_path), config)
-    )
+  for key, run in found.items():
+    before = configured.built(*key).data.source
+    config = declared.located(run, place)
     sources.setdefault(before, set()).add(config.data.source)
     if "protocol" in config:
       config.encoder = "random"

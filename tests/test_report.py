@@ -38,6 +38,7 @@ def _line(row="BYOL", seed=0, score=0.5, **fields):
     "statistics": {"loss": 1.0 + seed},
     "curve": {"loss": [[1, 2.0], [2, 1.0 + seed]]},
     "encoder": "trained",
+    "config": "configs/cifar10.py",
     "overrides": {},
     "digest": f"{row}{seed}",
     "wall_secs": 1800.0,
