@@ -8,17 +8,12 @@ from typing import Any
 
 _OWN = {"paper_id": "Ours", "caption": "no paper", "unit": "%", "rows": ()}
 _FILE = pathlib.Path(__file__).with_name("paper_tables.json")
-_DENSE = "Detection, segmentation and depth are not among these experiments."
 _OTHERS = "Numbers of other authors' runs, for orientation."
 
 # Tables that no command of this folder fills, and why.
 WITHOUT_EXPERIMENT: Mapping[str, str] = {
-  "table4a": _DENSE,
-  "table4b": _DENSE,
   "table6": "A configuration: configs/imagenet.py.",
   "table10": "A configuration: byol_jax/data/benchmark_sets.py.",
-  "table11": _DENSE,
-  "table12": _DENSE,
   "figure3a_plotted": "Drawn up to 0.3 points beside Table 16's rows, which "
   "figure3 runs.",
   "mocov2_table1": "MoCo's own; configs/moco_v2.py is its last two rows.",

@@ -22,7 +22,7 @@ def _printed():
       x["method"]: x for x in paper.table(declared.BY_NAME[name].paper)["rows"]
     }
     for row in declared.BY_NAME[name].rows:
-      printed = rows[row.name].get("config", {})
+      printed = rows.get(row.name, {}).get("config", {})
       if "init" in printed:
         # No norm, but a scale and an offset from the first batch.
         printed = {**printed, "norm": "first batch"}

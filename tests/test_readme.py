@@ -154,7 +154,11 @@ def test_commands_of_experiments_are_understood(command, capsys, tmp_path):
     return
   declared = importlib.import_module(module).EXPERIMENTS
   # Where the data lies is the reader's affair.
-  wanted = [x for x in arguments if not x.startswith("--data=")]
+  places = ("--data=", "--pictures=")
+  wanted = [x for x in arguments if not x.startswith(places)]
+  for part in ("train", "test"):
+    (tmp_path / "pictures" / part).mkdir(parents=True)
+  wanted.append(f"--pictures={tmp_path / 'pictures'}")
   wanted += ["--print", f"--results={tmp_path}"]
   assert not runner.run(declared, wanted, processes.Children())
   assert "python -m byol_jax.main" in capsys.readouterr().out
