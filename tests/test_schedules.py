@@ -52,3 +52,16 @@ def test_target_decay_rises_from_the_base_to_one():
   assert values[0] == pytest.approx(0.9)
   assert values[-1] == 1.0
   assert all(np.diff(values) > 0.0)
+
+
+def test_a_stepwise_rate_falls_at_its_shares_of_the_run():
+  rate = schedules.stepwise(0.4, 100, 0, (0.7, 0.9), 0.1)
+  found = [float(rate(step)) for step in (0, 69, 70, 89, 90, 99)]
+  expected = [0.4, 0.4, 0.04, 0.04, 0.004, 0.004]
+  np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_a_stepwise_rate_warms_up_from_zero():
+  rate = schedules.stepwise(0.4, 100, 10, (), 0.1)
+  found = [float(rate(step)) for step in (0, 5, 10, 99)]
+  np.testing.assert_allclose(found, [0.0, 0.2, 0.4, 0.4], rtol=1e-6)

@@ -1,21 +1,26 @@
 """A dense task from config to result: sweep, train, test, draw, write."""
 
-import json
-import math
 import os
 import time
 from collections.abc import Mapping
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import ml_collections
 import numpy as np
-from etils import epath
 
-from byol_jax import encoders, inputs, intact, parallel, records, workdirs
-from byol_jax.data import annotated, identity, pictures, problems, splits
-from byol_jax.dense import depth, detection, segmentation, training, update
+from byol_jax import encoders, inputs, parallel, workdirs
+from byol_jax.data import annotated, pictures
+from byol_jax.dense import (
+  choosing,
+  depth,
+  detection,
+  division,
+  segmentation,
+  training,
+  update,
+)
 from byol_jax.evaluation import results, subject
 
 TASKS: Mapping[str, ModuleType] = {
@@ -25,23 +30,8 @@ TASKS: Mapping[str, ModuleType] = {
 }
 # Pictures that an untrained encoder takes its statistics from.
 _MAX_DRAWN = 64
-_OVERLAYS = "overlays"
-
-
-class Parts(NamedTuple):
-  """Data of a dense task.
-
-  Attributes:
-    train: without what is held out.
-    valid: for choosing; None where nothing is held out.
-    everything: train and valid.
-    test: for the scores.
-  """
-
-  train: annotated.AnnotatedSource
-  valid: annotated.AnnotatedSource | None
-  everything: annotated.AnnotatedSource
-  test: annotated.AnnotatedSource
+# Folders of the training on all pictures, and of its pictures.
+_FINAL, _OVERLAYS = "train", "overlays"
 
 
 def find(
@@ -77,7 +67,8 @@ def describe(
   Raises:
     DataError: the data is not there.
   """
-  counts = _sizes(_open(config))
+  parts = division.open_parts(config, TASKS[config.protocol])
+  counts = division.sizes(parts)
   rates = config.optimizer.learning_rates
   steps = f"{config.training.num_steps:,} steps"
   lines = (
@@ -115,8 +106,8 @@ def run(
     StoppedError: somebody asked for it, and everything is saved.
   """
   with workdirs.open_workdir(workdir, num_bytes=0):
-    parts = _open(config)
-    sizes, digest = _sizes(parts), _digest(parts)
+    parts = division.open_parts(config, TASKS[config.protocol])
+    sizes, digest = division.sizes(parts), division.digest(parts)
     inputs.check_hosts(digest)
     key = results.key(config, encoder, [*sizes.values(), digest])
     result = results.earlier(workdir, key)
@@ -145,36 +136,7 @@ def run(
     return result
 
 
-def _open(config: ml_collections.ConfigDict) -> Parts:
-  """Train, what is held out of it, and test."""
-  opener = TASKS[config.protocol]
-  count = config.data.hold_out_images
-  try:
-    everything, test = (opener.open_part(config, x) for x in ("train", "test"))
-    if not count:
-      return Parts(everything, None, everything, test)
-    held = splits.random_part(everything.num_images, count, config.seed)
-  except ValueError as error:
-    raise problems.DataError(str(error)) from error
-  left = splits.others(everything.num_images, held)
-  return Parts(
-    annotated.select(everything, left),
-    annotated.select(everything, held),
-    everything,
-    test,
-  )
-
-
-def _sizes(parts: Parts) -> dict[str, int]:
-  named = {"train": parts.train, "valid": parts.valid, "test": parts.test}
-  return {name: x.num_images for name, x in named.items() if x}
-
-
-def _digest(parts: Parts) -> str:
-  return identity.digest((parts.everything, parts.test))
-
-
-def _prepared(config, encoder, parts: Parts) -> training.Run:
+def _prepared(config, encoder, parts: division.Parts) -> training.Run:
   """The task, with an encoder that has weights."""
   if encoder.variables is None:
     images = _some_images(parts.train, encoder.image_px)
@@ -194,23 +156,16 @@ def _some_images(source: annotated.AnnotatedSource, image_px: int):
 
 
 def _train_and_test(
-  run_of: training.Run, parts: Parts, folder: str
+  run_of: training.Run, parts: division.Parts, folder: str
 ) -> dict[str, Any]:
   """Chooses the rate where there are several, trains, tests and draws."""
   config, task = run_of.config, run_of.task
   chosen, candidates = {}, []
-  rate, place = config.optimizer.learning_rates[0], "train"
   if parts.valid:
-    candidates = _candidates(run_of, parts, folder)
-    best = max(candidates, key=lambda x: _rank(x["valid_score"], task))
-    if best["valid_score"] == "diverged":
-      raise ValueError(
-        "Every rate of the sweep diverged: lower optimizer.learning_rates="
-        f"{config.optimizer.learning_rates}."
-      )
-    rate, chosen = best["learning_rate"], best
+    chosen, candidates = choosing.choose(run_of, parts, folder)
+  rate = chosen.get("learning_rate", config.optimizer.learning_rates[0])
   data = training.Data(parts.everything, None)
-  state = training.train(run_of, data, rate, os.path.join(folder, place))
+  state = training.train(run_of, data, rate, os.path.join(folder, _FINAL))
   variables = update.variables(state)
   scores = task.evaluate(variables, parts.test)
   if config.evaluation.pictures:
@@ -221,55 +176,5 @@ def _train_and_test(
     "scores": dict(scores),
     "chosen": {**steps, **chosen},
     "candidates": candidates,
-    "checkpoint": f"{os.path.basename(folder)}/{place}",
+    "checkpoint": f"{os.path.basename(folder)}/{_FINAL}",
   }
-
-
-def _candidates(
-  run_of: training.Run, parts: Parts, folder: str
-) -> list[dict[str, Any]]:
-  """Each rate and its score on the held-out part."""
-  return [
-    {
-      "learning_rate": rate,
-      "valid_score": _valid_score(run_of, parts, rate, folder),
-    }
-    for rate in run_of.config.optimizer.learning_rates
-  ]
-
-
-def _valid_score(
-  run_of: training.Run, parts: Parts, rate: float, folder: str
-) -> float | str:
-  """A rate's score on the held-out part, or that of an earlier time."""
-  place = epath.Path(folder) / f"rate_{rate:g}"
-  done = place / "valid.json"
-  score = intact.read(done)
-  if parallel.everywhere(_is_score(score)).all():
-    return score
-  active = parallel.host() == 0
-  records.say(f"Training {place.name}.", active)
-  data = training.Data(parts.train, parts.valid)
-  try:
-    state = training.train(run_of, data, rate, str(place))
-  except FloatingPointError as error:
-    records.say(f"{place.name} diverged: {error}", active)
-    score = "diverged"
-  else:
-    variables = update.variables(state)
-    score = run_of.task.evaluate(variables, parts.valid)[run_of.task.metric]
-  if active:
-    place.mkdir(parents=True, exist_ok=True)
-    intact.write_whole(json.dumps(score), done)
-  return score
-
-
-def _is_score(found: Any) -> bool:
-  """Whether a file has what a rate leaves."""
-  return found == "diverged" or (type(found) is float and math.isfinite(found))
-
-
-def _rank(score: float | str, task) -> float:
-  if score == "diverged":
-    return -math.inf
-  return score if task.higher_is_better else -score

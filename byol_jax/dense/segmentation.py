@@ -1,5 +1,6 @@
 """Semantic segmentation: FCN-16s on the encoder (paper, Table 4a)."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import jax
@@ -58,15 +59,18 @@ def make(
     spec: shape of the encoder.
   """
   net = _network(config, spec)
+  # Mapped once: each mapping is compiled anew.
+  count = parallel.pmap(_counter(config, net))
+  predict = parallel.pmap(_predictor(net))
   return tasks.Task(
     init=_init(config, net),
     loss=_make_loss(config, net),
     train_batches=lambda source, step: _train_batches(config, source, step),
     evaluate=lambda variables, source: _evaluate(
-      config, net, variables, source
+      config, functools.partial(count, variables), source
     ),
     draw=lambda variables, source, folder: _draw(
-      config, net, variables, (source, folder)
+      config, functools.partial(predict, variables), source, folder
     ),
     metric="miou",
     higher_is_better=True,
@@ -152,38 +156,38 @@ def _predictor(net: dense.Functions) -> Callable:
   return predict
 
 
-def _evaluate(config, net, variables, source) -> dict[str, float]:
-  """Scores of the whole part, the same on every host."""
+def _counter(config, net: dense.Functions) -> Callable:
+  """Variables and a batch to the confusion of all devices' pixels."""
   section, predict = config.segmentation, _predictor(net)
 
   def count(variables, batch):
     predicted = predict(variables, batch["images"])
-    truth = jnp.where(
-      batch["mask"][:, None, None], batch["masks"], section.void_label
-    )
+    is_real = batch["mask"][:, None, None]
+    truth = jnp.where(is_real, batch["masks"], section.void_label)
     found = confusion.counts(
       predicted, truth, section.num_classes, section.void_label
     )
     return jax.lax.psum(found, parallel.AXIS)
 
-  count = parallel.pmap(count)
-  total = np.zeros((section.num_classes,) * 2, np.int64)
+  return count
+
+
+def _evaluate(config, count: Callable, source) -> dict[str, float]:
+  """Scores of the whole part, the same on every host."""
+  total = np.zeros((config.segmentation.num_classes,) * 2, np.int64)
   for batch in _test_batches(config, source):
     stopping.check()
-    total += parallel.first(count(variables, parallel.shard(batch)))
+    total += parallel.first(count(parallel.shard(batch)))
   return dict(confusion.scores(total))
 
 
-def _draw(config, net, variables, place) -> None:
+def _draw(config, predict: Callable, source, folder: str) -> None:
   """Picture, truth and prediction of the first test pictures."""
-  source, folder = place
   count = min(config.evaluation.pictures, source.num_images)
   some = annotated.select(source, range(count))
-  predict = parallel.pmap(_predictor(net))
   for batch in _test_batches(config, some):
     on_devices = parallel.shard(batch)
-    predicted = predict(variables, on_devices["images"])
-    shown = {**on_devices, "predicted": predicted}
+    shown = {**on_devices, "predicted": predict(on_devices["images"])}
     shown = {name: parallel.gather(x) for name, x in shown.items()}
     for at in np.flatnonzero(shown["mask"]):
       position = int(shown["index"][at])

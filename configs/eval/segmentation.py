@@ -79,7 +79,8 @@ def get_config(preset: str = "voc2012") -> ml_collections.ConfigDict:
   config.data.test_list = ""
   config.data.images_folder = "JPEGImages"
   config.data.targets_folder = "SegmentationClassAug"
-  config.data.hold_out_images = 2119  # Of train, to choose the rate by.
+  # Of train, by which the rate is chosen, if there are several.
+  config.data.hold_out_images = 2119
 
   config.segmentation = ml_collections.ConfigDict()
   config.segmentation.num_classes = 21
