@@ -15,7 +15,14 @@ CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
 _PRETRAINING = "imagenet"
 # What is said for a file that says nothing of a key.
 _LIKE = (_PRETRAINING, "eval/linear")
-_PROTOCOLS = {"knn": "knn", "classify": "linear", "logistic": "logistic"}
+_PROTOCOLS = {
+  "knn": "knn",
+  "classify": "linear",
+  "logistic": "logistic",
+  "segmentation": "segmentation",
+  "detection": "detection",
+  "depth": "depth",
+}
 # Functions of the files that fill in a section, by their variable.
 _SECTIONS = {
   "config": ("",),

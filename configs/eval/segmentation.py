@@ -76,23 +76,23 @@ def get_config(preset: str = "voc2012") -> ml_collections.ConfigDict:
   config.data.train_list = ""  # A text file of names; empty: all pictures.
   config.data.test_path = ""
   config.data.test_prefix = ""
-  config.data.test_list = ""
-  config.data.images_folder = "JPEGImages"
-  config.data.targets_folder = "SegmentationClassAug"
+  config.data.test_list = ""  # As train_list.
+  config.data.images_folder = "JPEGImages"  # Below path and prefix.
+  config.data.targets_folder = "SegmentationClassAug"  # Of the masks.
   # Of train, by which the rate is chosen, if there are several.
   config.data.hold_out_images = 2119
 
   config.segmentation = ml_collections.ConfigDict()
-  config.segmentation.num_classes = 21
+  config.segmentation.num_classes = 21  # Without void.
   config.segmentation.class_names = _VOC  # Empty: their numbers.
   config.segmentation.void_label = 255  # Neither trained nor scored.
   config.segmentation.crop_px = (513, 513)  # Height and width.
   config.segmentation.test_px = (513, 513)  # Middle of the picture, padded.
-  config.segmentation.scales = (0.5, 2.0)
-  config.segmentation.flip = 0.5
+  config.segmentation.scales = (0.5, 2.0)  # Lowest and highest.
+  config.segmentation.flip = 0.5  # Probability.
   config.segmentation.last_dilation = 2  # 1: the last group halves, too.
-  config.segmentation.head_channels = (256, 256)
-  config.segmentation.head_dilation = 6
+  config.segmentation.head_channels = (256, 256)  # Of 3x3 convolutions.
+  config.segmentation.head_dilation = 6  # Pixels from tap to tap.
 
   config.network = _random_network()
 
@@ -101,9 +101,9 @@ def get_config(preset: str = "voc2012") -> ml_collections.ConfigDict:
   config.training.batch_statistics = True  # Of the encoder's norms.
   config.training.batch_size = 16  # Pictures a step, all devices together.
   config.training.num_steps = 30_000
-  config.training.warmup_steps = 0
+  config.training.warmup_steps = 0  # The rate rises from 0.
   config.training.drops = (0.7, 0.9)  # Of the steps: the rate falls.
-  config.training.drop_factor = 0.1
+  config.training.drop_factor = 0.1  # What it is multiplied by.
   config.training.compute_dtype = "float32"  # Or bfloat16.
 
   config.optimizer = ml_collections.ConfigDict()
