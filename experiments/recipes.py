@@ -8,6 +8,15 @@ from byol_jax.data import benchmark_sets
 from . import declare
 
 EVAL = "configs/eval"
+# The sets of the dense tasks, by preset.
+_SETS = {
+  "voc2012": "VOC2012, train_aug and val",
+  "voc2007": "VOC2007, trainval and test, 11-point AP50",
+  "nyu": "NYU v2, depth in metres",
+  "camvid": "CamVid at 320x240, 367 pictures to train on and 101 to test",
+  "coco128": "COCO128, trained and tested on the same 128 pictures",
+  "nyu_desk": "160 pictures of NYU v2 with relative depth, a quarter to test",
+}
 # Where CIFAR-10 stands in for ImageNet.
 _CIFAR = {
   "data.source": "tfds",
@@ -27,7 +36,7 @@ class Recipe(NamedTuple):
   Attributes:
     config: file of configs/, with `:preset` where it has presets.
     changes: by dotted key.
-    about: data, network and device, where they are not those of the scale.
+    about: for people, its data and more; "" for what the scale is about.
   """
 
   config: str
@@ -55,7 +64,7 @@ def dense(segmentation: str, detection: str, depth: str) -> dict[str, Recipe]:
     "depth": depth,
   }
   return {
-    name: Recipe(f"{EVAL}/{name}.py:{preset}")
+    name: Recipe(f"{EVAL}/{name}.py:{preset}", about=_SETS[preset])
     for name, preset in presets.items()
   }
 

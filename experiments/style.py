@@ -66,6 +66,8 @@ def legend(made: figure.Figure, panel: axes.Axes) -> None:
 def unit(experiment: declare.Experiment) -> str:
   """What the numbers are."""
   name = paper.table(experiment.paper)["unit"]
+  if all(column.is_share for column in experiment.columns):
+    name = name.partition(" and ")[0]  # Of other columns, which are not drawn.
   if experiment.baseline:
     return f"{name}, difference to {short(experiment.baseline)}"
   return name

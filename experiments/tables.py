@@ -113,6 +113,10 @@ def facts(
   )
   about = base.about or scale.about
   found = [f"Scale `{scale.name}`: {about}.", f"Config {config}."]
+  for name in dict.fromkeys(x.evaluation for x in experiment.columns):
+    recipe = scale.evaluations.get(name)
+    if recipe and recipe.about:
+      found.append(f"Evaluation `{recipe.config}`: {recipe.about}.")
   if scale.name in experiment.missing:
     found.append(f"Not run: {experiment.missing[scale.name]}")
   for row in experiment.rows:

@@ -10,7 +10,6 @@ from fake_runs import BYOL, NO_TARGET, TOP1, experiment, flag
 from byol_jax import config as config_lib
 from experiments import (
   commands,
-  comparison,
   configured,
   dense_location,
   figures,
@@ -239,15 +238,21 @@ def test_errors_are_no_percentages():
   assert "Lower" not in tables.caption(experiment(BYOL))
 
 
-def test_errors_are_not_drawn_beside_percentages(monkeypatch):
-  drawn = []
-  kept = comparison.measured
-  monkeypatch.setattr(
-    comparison,
-    "measured",
-    lambda made, lines: drawn.append(made.columns) or kept(made, lines),
-  )
-  rows = (BYOL, NO_TARGET)
-  figures.scores(experiment(*rows, columns=(TOP1, RMS)), DESK, [])
-  figures.scores(experiment(*rows, columns=(RMS,)), DESK, [])
-  assert drawn == [(TOP1,), (RMS,)]
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_page_says_what_the_tasks_are_trained_on(number):
+  made = table4.EXPERIMENTS[number]
+  text = " ".join(tables.facts(made, DESK, []))
+  assert ("CamVid at 320x240" in text) == (number == 0)
+  assert ("relative depth" in text) == (number == 1)
+  assert "CIFAR" not in text
+
+
+def test_errors_are_not_drawn_beside_percentages():
+  made = table4.EXPERIMENTS[1]
+  picture = figures.scores(made, DESK, [])
+  _, names = picture.axes[0].get_legend_handles_labels()
+  assert names == ["below 1.25", "below 1.25^2", "below 1.25^3"]
+  assert [panel.get_xlabel() for panel in picture.axes] == ["%", "%"]
+  alone = experiment(BYOL, NO_TARGET, columns=(RMS,))
+  (panel, _) = figures.scores(alone, DESK, []).axes
+  assert panel.get_legend_handles_labels()[1] == ["rms"]
