@@ -1,6 +1,7 @@
 """Dense transfer in the experiments: encoders, seeds, places and units."""
 
 import functools
+import shlex
 import tarfile
 
 import fake_runs
@@ -28,6 +29,7 @@ from experiments.declare import Column, Row
 DESK, PAPER = scales.SCALES["desk"], scales.SCALES["paper"]
 SUPERVISED = Row("Supervised", {}, encoder="supervised")
 RMS = Column("rms", "rms", score="rms", is_share=False, lower_is_better=True)
+LABELS = "supervised.py:100percent"
 FILES = ("camvid.tar", "coco128.tar", "nyu.tar")
 
 
@@ -103,7 +105,7 @@ def test_an_encoder_is_trained_once_for_all_seeds(call, tmp_path):
 def test_a_supervised_encoder_is_that_of_its_table(place):
   one, other = (_runs(x)[0].pretraining for x in ("BYOL", "Supervised-IN"))
   byol, labels = (configured.built(x.config, x.changes) for x in (one, other))
-  assert other.config == "configs/eval/supervised.py:100percent"
+  assert other.config == f"configs/eval/{LABELS}"
   assert labels.network.encoder == byol.network.encoder == "resnet8"
   assert labels.network.width_multiplier == byol.network.width_multiplier == 2
   assert labels.network.image_px == labels.data.image_px == 64
@@ -130,21 +132,17 @@ def test_supervised_training_is_that_of_table9():
   )
 
 
-def test_a_supervised_encoder_is_trained_once(call, place):
+def test_a_supervised_encoder_that_is_there_is_not_trained(call, place, capsys):
   made = experiment(SUPERVISED)._replace(base="photographs")
   where = [f"--pictures={place.pictures}"]
-  _, first = call(made, more=where)
-  assert [flag(x, "config").split("/")[-1] for x in first.commands] == [
-    "supervised.py:100percent",
-    "linear.py",
-  ]
-  # By hand, it leaves its results alone.
-  workdir = flag(first.commands[1], "config.encoder")
-  for name in ("finished.json", "spent.json"):
-    fake_runs.pathlib.Path(workdir, name).unlink()
-  _, second = call(made, more=where, seeds="0,1")
-  configs = [flag(x, "config").split("/")[-1] for x in second.commands]
-  assert configs == ["supervised.py:100percent", "linear.py"]
+  call(made, more=[*where, "--print"])
+  by_hand, evaluation = (
+    shlex.split(x)[1:] for x in capsys.readouterr().out.splitlines()
+  )
+  configs = [flag(x, "config") for x in (by_hand, evaluation)]
+  assert configs == [f"configs/eval/{x}" for x in (LABELS, "linear.py")]
+  fake_runs.Processes()(by_hand, None, None)
+  assert call(made, more=where)[1].commands == [evaluation]
 
 
 def test_an_encoder_that_nothing_trains_by_labels_is_named():
