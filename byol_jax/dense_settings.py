@@ -21,6 +21,8 @@ def check(values: Mapping[str, Any]) -> None:
     path = values[f"data.{part}_path"]
     if path:
       places.check_local(f"data.{part}_path", path)
+  if values["protocol"] == "depth":
+    _check_depth(values)
 
 
 def _check_encoder(values: Mapping[str, Any]) -> None:
@@ -50,4 +52,44 @@ def _check_training(values: Mapping[str, Any]) -> None:
     raise ValueError(
       f"training.warmup_steps={warmup} must be below"
       f" training.num_steps={steps}."
+    )
+
+
+def _check_depth(values: Mapping[str, Any]) -> None:
+  """Checks that loss and scale, and the parts of the data, fit together."""
+  scale, loss = values["data.depth_scale"], values["depth.loss"]
+  if not scale and loss == "reverse_huber":
+    raise ValueError(
+      "depth.loss=reverse_huber needs metres, and data.depth_scale=0 says that"
+      " there are none: set depth.loss=scale_invariant."
+    )
+  learns_scale = loss == "reverse_huber" or values["depth.invariance"] < 1
+  if scale and not learns_scale:
+    raise ValueError(
+      f"depth.invariance={values['depth.invariance']} learns no scale, and"
+      f" data.depth_scale={scale} has depth scored in metres: lower the first,"
+      " or set data.depth_scale=0."
+    )
+  sizes = values["depth.image_px"], values["depth.resized_px"]
+  if any(crop > whole for crop, whole in zip(*sizes, strict=True)):
+    raise ValueError(
+      f"depth.image_px={sizes[0]} is cut out of depth.resized_px={sizes[1]},"
+      " and cannot be larger."
+    )
+  _check_depth_parts(values)
+
+
+def _check_depth_parts(values: Mapping[str, Any]) -> None:
+  path, share = values["data.test_path"], values["data.test_share"]
+  if values["data.source"] == "tfds":
+    given = values["data.train_path"] or path or share
+    if given:
+      raise ValueError(
+        f"data.source=tfds has its own parts: {given} (data.train_path,"
+        " data.test_path, data.test_share) is for data.source=pairs."
+      )
+  elif bool(path) == bool(share):
+    raise ValueError(
+      f"data.test_path={path!r} and data.test_share={share}: give the one or"
+      " the other."
     )

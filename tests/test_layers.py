@@ -48,6 +48,8 @@ LAYERS = {
   "workdirs": 4,
   "evaluation_settings": 4,
   "dense_settings": 4,
+  "depth": 2,
+  "detection": 2,
   "pretraining_settings": 4,
   "inputs": 4,
   "labelled": 4,

@@ -10,7 +10,7 @@ import numpy as np
 from byol_jax import inputs, parallel
 from byol_jax.augment import policies, views
 from byol_jax.data import annotated, annotated_batches, depth_maps
-from byol_jax.dense import depth_test
+from byol_jax.dense import depth_scoring
 from byol_jax.dense import task as tasks
 from byol_jax.depth import losses
 from byol_jax.networks import dense, network, resnet, up_projection
@@ -30,7 +30,7 @@ def make(
     config: a validated config of the protocol `depth`.
     spec: shape of the encoder.
   """
-  functions = dense.functions(_forward(config, spec))
+  functions = dense.functions(forward(config, spec))
   predict = parallel.pmap(
     lambda variables, images: _depth(
       config, functions.apply(variables, _unit(images), dense.INFERENCE)[0]
@@ -42,8 +42,8 @@ def make(
     init=lambda key: parallel.one_device(functions.init)(key, shown),
     loss=functools.partial(_loss, config, functions),
     train_batches=functools.partial(_train_batches, config, spec),
-    evaluate=functools.partial(depth_test.evaluate, config, predict),
-    draw=functools.partial(depth_test.draw, config, predict),
+    evaluate=functools.partial(depth_scoring.evaluate, config, predict),
+    draw=functools.partial(depth_scoring.draw, config, predict),
     metric="delta1",
     higher_is_better=True,
   )
@@ -98,7 +98,7 @@ def _open_pairs(data, part: str) -> annotated.AnnotatedSource:
   )
 
 
-def _forward(config, spec):
+def forward(config, spec):
   """The network, to be made a pure function of pictures in [0, 1]."""
 
   def forward(images, modes):

@@ -1,0 +1,219 @@
+"""Depth as a task: data, network, loss and scores together."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from byol_jax import config as config_lib
+from byol_jax import encoders, parallel
+from byol_jax.data import annotated
+from byol_jax.dense import depth, depth_scoring
+from byol_jax.depth import losses
+from byol_jax.networks import dense
+from configs.eval import depth as depth_config
+
+
+def _config(preset="nyu_desk", **changes):
+  config = depth_config.get_config(preset).copy_and_resolve_references()
+  config.unlock()
+  small = {
+    "encoder": "random",
+    "network.encoder": "tiny_resnet",
+    "network.width_multiplier": 1,
+    "depth.resized_px": (40, 50),
+    "depth.image_px": (36, 48),
+    "depth.widths": (4,),
+    "training.batch_size": 2,
+    "evaluation.batch_size": 2,
+    "evaluation.pictures": 1,
+  }
+  for key, value in {**small, **changes}.items():
+    section = config
+    *parts, name = key.split(".")
+    for part in parts:
+      section = section[part]
+    section[name] = value
+  return config
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+  """Five pictures whose brightness is their number, and their depth too."""
+  root = tmp_path_factory.mktemp("pairs")
+  for folder in ("images", "depth"):
+    (root / folder).mkdir()
+  for number in range(5):
+    values = np.full((80, 100), 40 * (number + 1), np.uint8)
+    name = f"{number:05d}"
+    rgb = np.repeat(values[:, :, None], 3, axis=2)
+    Image.fromarray(rgb).save(root / "images" / f"{name}.png")
+    # Nothing is known of the left half, which a flip must follow.
+    values[:, :50] = 0
+    Image.fromarray(values).save(root / "depth" / f"{name}.png")
+  return str(root)
+
+
+@pytest.fixture(scope="module")
+def desk(pairs):
+  """Config, task and batch of the smallest network."""
+  config = _config(**{"data.train_path": pairs})
+  task = depth.make(config, encoders.spec_of(config.network))
+  source = depth.open_part(config, "train")
+  return config, task, next(task.train_batches(source, 0))
+
+
+def test_every_preset_is_valid_with_its_data(pairs):
+  paths = {"data.train_path": pairs}
+  config_lib.validate(_config(**paths), 2)
+  config_lib.validate(_config("nyu", **paths, **{"data.test_path": pairs}), 2)
+  config_lib.validate(_config("nyu_tfds"), 2)
+
+
+@pytest.mark.parametrize(
+  ("preset", "changes", "message"),
+  [
+    ("nyu_desk", {"depth.loss": "reverse_huber"}, "needs metres"),
+    ("nyu_tfds", {"depth.loss": "scale_invariant"}, "learns no scale"),
+    ("nyu_tfds", {"depth.image_px": (44, 48)}, "cannot be larger"),
+    ("nyu_tfds", {"data.test_share": 0.5}, "has its own parts: 0.5"),
+    ("nyu", {}, "data.test_path='' and data.test_share=0.0"),
+  ],
+)
+def test_settings_that_contradict_each_other_are_refused(
+  preset, changes, message
+):
+  with pytest.raises(ValueError, match=message):
+    config_lib.validate(_config(preset, **changes), 2)
+
+
+def test_an_unknown_preset_is_refused():
+  with pytest.raises(ValueError, match="has the presets nyu, nyu_tfds"):
+    depth_config.get_config("kitti")
+
+
+def test_the_last_pictures_are_the_test(pairs):
+  config = _config(**{"data.train_path": pairs, "data.test_share": 0.4})
+  names = [
+    [source.name(i)[-9:-4] for i in range(source.num_images)]
+    for source in (depth.open_part(config, x) for x in ("train", "test"))
+  ]
+  assert names == [["00000", "00001", "00002"], ["00003", "00004"]]
+
+
+def test_a_part_without_a_path_is_refused():
+  with pytest.raises(ValueError, match=r"data\.test_path is empty: name a"):
+    depth.open_part(_config("nyu"), "test")
+
+
+def test_training_batches_have_the_size_of_the_networks_output(desk):
+  config, task, batch = desk
+  assert batch["images"].shape == (2, 36, 48, 3)
+  assert batch["images"].dtype == np.uint8
+  spec = encoders.spec_of(config.network)
+  functions = dense.functions(depth.forward(config, spec))
+  outputs, _ = jax.eval_shape(
+    parallel.one_device(
+      lambda v, x: functions.apply(v, x / 255.0, dense.TRAINING)
+    ),
+    jax.eval_shape(task.init, jax.random.key(0)),
+    batch["images"],
+  )
+  # 36x48 is 2x2 features at a stride of 32, and one block doubles.
+  assert batch["depth"].shape == outputs.shape == (2, 4, 4)
+
+
+def test_flips_move_picture_and_depth_together(pairs):
+  config = _config(**{"data.train_path": pairs, "depth.flip": 1.0})
+  task = depth.make(config, encoders.spec_of(config.network))
+  batch = next(task.train_batches(depth.open_part(config, "train"), 0))
+  # Of each map the right half was known.
+  assert (batch["depth"][:, :, :2] == 1.0).all()
+  assert (batch["depth"][:, :, 2:] == 0.0).all()
+
+
+def test_photometry_changes_the_loss_and_nothing_else_does(desk):
+  config, task, batch = desk
+  plain = config.copy_and_resolve_references()
+  plain.depth.update(brightness=0.0, saturation=0.0, hue=0.0, grayscale=0.0)
+  spec = encoders.spec_of(config.network)
+  tasks = (task, depth.make(plain, spec))
+  functions = dense.functions(depth.forward(config, spec))
+
+  def found(batch):
+    variables = functions.init(jax.random.key(0), batch["images"] / 255.0)
+    outputs, _ = functions.apply(
+      variables, batch["images"] / 255.0, dense.TRAINING
+    )
+    expected = losses.scale_invariant(
+      outputs, batch["depth"], 1.0, parallel.AXIS
+    )
+    key = jax.random.key(1)
+    changed, unchanged = (
+      task.loss(variables, batch, key, dense.TRAINING)[0] for task in tasks
+    )
+    return changed, unchanged, expected
+
+  changed, unchanged, expected = jax.jit(parallel.one_device(found))(batch)
+  assert expected > 1e-3
+  np.testing.assert_allclose(unchanged, expected, rtol=1e-4)
+  assert abs(changed / expected - 1.0) > 0.01
+
+
+def _ramp():
+  """A source of one picture, 60 by 80, and what predicts it."""
+  truth = np.tile(np.arange(1.0, 81.0, dtype=np.float32), (60, 1))
+  image = np.zeros((60, 80, 3), np.uint8)
+  return annotated.AnnotatedSource(
+    3, (), lambda position: (image, truth), lambda position: f"{position}.png"
+  )
+
+
+def _predict(factor):
+  """Knows the part of the ramp that lies inside of a crop of 9 in 10."""
+
+  def predict(variables, images):
+    columns = np.linspace(4.5, 76.5, 145).astype(np.float32)
+    middle = (columns[1:] + columns[:-1]) / 2 * factor
+    return jnp.asarray(np.tile(middle, (*images.shape[:2], 108, 1)))
+
+  return predict
+
+
+@pytest.mark.parametrize(("factor", "scale"), [(1.0, 1.0), (7.0, 0.0)])
+def test_a_perfect_prediction_is_perfect_at_the_truths_size(factor, scale):
+  config = _config(
+    **{
+      "data.depth_scale": scale,
+      "depth.resized_px": (60, 80),
+      "depth.image_px": (54, 72),
+    }
+  )
+  found = depth_scoring.evaluate(config, _predict(factor), {}, _ramp())
+  assert found["delta1"] == 1.0
+  assert found["rel"] < 0.005
+  assert found["rms"] < 0.1
+
+
+def test_a_wrong_scale_counts_where_depth_is_in_metres():
+  config = _config(
+    **{
+      "data.depth_scale": 1.0,
+      "depth.resized_px": (60, 80),
+      "depth.image_px": (54, 72),
+    }
+  )
+  found = depth_scoring.evaluate(config, _predict(1.5), {}, _ramp())
+  assert found["rel"] == pytest.approx(0.5, abs=0.01)
+  assert (found["delta1"], found["delta2"]) == (0.0, 1.0)
+
+
+def test_overlays_are_one_png_for_each_of_the_first_pictures(tmp_path):
+  config = _config(**{"evaluation.pictures": 2})
+  folder = tmp_path / "overlays"
+  depth_scoring.draw(config, _predict(1.0), {}, _ramp(), str(folder))
+  files = sorted(folder.iterdir())
+  assert [file.name for file in files] == ["000_0.png", "001_1.png"]
+  with Image.open(files[0]) as image:
+    assert image.format == "PNG"
