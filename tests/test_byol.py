@@ -10,6 +10,7 @@ classes, batch 16, peak rate 0.05 after 2 of 10 steps, weight decay 1e-4 and
 base target decay 0.99, on the pictures of `released_batches`.
 """
 
+import functools
 import pathlib
 
 import jax
@@ -88,13 +89,19 @@ def released_state():
   return byol.State(step, online, target, OPTIMIZER.init(online.params))
 
 
-def run(update, state, batches, devices):
-  """Applies updates on the first so many devices; state and all logs."""
-  step = jax.pmap(
+@functools.cache
+def mapped(update, devices):
+  """The tests share what was compiled."""
+  return jax.pmap(
     lambda state, batch: update(state, batch, None),
     axis_name=parallel.AXIS,
     devices=jax.devices()[:devices],
   )
+
+
+def run(update, state, batches, devices):
+  """Applies updates on the first so many devices; state and all logs."""
+  step = mapped(update, devices)
 
   def spread(x):
     return np.reshape(x, (devices, -1, *np.shape(x)[1:]))
@@ -105,8 +112,10 @@ def run(update, state, batches, devices):
   logs = []
   for batch in batches:
     state, metrics = step(state, jax.tree.map(spread, batch))
+    # Placed as a step leaves it, it would make the next one compile anew.
+    state = jax.tree.map(np.asarray, state)
     logs.append(parallel.first(metrics))
-  return parallel.first(state), logs
+  return jax.tree.map(lambda x: x[0], state), logs
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +168,10 @@ STEEP = byol.Schedules(
   schedules.learning_rate(0.1, 10, 0), schedules.target_decay(0.9, 10)
 )
 SMALL_OPTIMIZER = optimizers.lars(STEEP.learning_rate, 1e-4, 0.9, 1e-3)
+SMALL_UPDATE = byol.make_update(SMALL, SMALL_OPTIMIZER, STEEP)
+SKIPPING = byol.make_update(
+  SMALL, SMALL_OPTIMIZER, STEEP, loss.Settings(skips=True)
+)
 
 
 def small_batches(count=3, size=8):
@@ -171,12 +184,15 @@ def small_batches(count=3, size=8):
     }
 
 
-def small_state(net=SMALL):
-  init = parallel.one_device(
-    lambda x: byol.init_state(net, SMALL_OPTIMIZER, jax.random.key(0), x)
-  )
+@jax.jit
+@parallel.one_device
+def small_init(images):
+  return byol.init_state(SMALL, SMALL_OPTIMIZER, jax.random.key(0), images)
+
+
+def small_state():
   images = jax.random.uniform(jax.random.key(1), (4, 8, 8, 3))
-  return jax.tree.map(np.asarray, jax.jit(init)(images))
+  return jax.tree.map(np.array, small_init(images))
 
 
 def assert_trees_close(got, expected):
@@ -188,10 +204,9 @@ def assert_trees_close(got, expected):
 
 
 def test_one_device_equals_two():
-  update = byol.make_update(SMALL, SMALL_OPTIMIZER, STEEP)
   start = small_state()
-  one, _ = run(update, start, small_batches(), 1)
-  two, _ = run(update, start, small_batches(), 2)
+  one, _ = run(SMALL_UPDATE, start, small_batches(), 1)
+  two, _ = run(SMALL_UPDATE, start, small_batches(), 2)
   weights = "projector/linear"
   moved = one.online.params[weights]["w"] - start.online.params[weights]["w"]
   assert np.abs(moved).max() > 1e-5
@@ -205,11 +220,10 @@ def test_micro_batches_average_gradients():
   doubled = [
     jax.tree.map(lambda x: np.concatenate([x, x]), batch) for batch in batches
   ]
-  update = byol.make_update(SMALL, SMALL_OPTIMIZER, STEEP)
   halves = byol.make_update(
     SMALL, SMALL_OPTIMIZER, STEEP, loss.Settings(num_micro_batches=2)
   )
-  one, logs = run(update, small_state(), batches, 1)
+  one, logs = run(SMALL_UPDATE, small_state(), batches, 1)
   two, doubled_logs = run(halves, small_state(), doubled, 1)
   assert_trees_close(two.online.params, one.online.params)
   assert_trees_close(two.target.params, one.target.params)
@@ -223,13 +237,11 @@ def test_micro_batches_average_gradients():
 
 @pytest.mark.parametrize("value", [1.0, np.nan])
 def test_a_step_is_left_out_if_and_only_if_it_is_not_finite(value):
-  settings = loss.Settings(skips=True)
-  update = byol.make_update(SMALL, SMALL_OPTIMIZER, STEEP, settings)
   start = small_state()._replace(skipped=np.int32(0))
   # The last layer: a CPU's ReLU takes NaN for 0.
   last = start.online.params["predictor/linear_1"]
   last["w"] = last["w"] * np.float32(value)
-  end, (logs,) = run(update, start, small_batches(1), 1)
+  end, (logs,) = run(SKIPPING, start, small_batches(1), 1)
   bad = not np.isfinite(value)
   assert (end.step, end.skipped, logs["skipped_steps"]) == (1, bad, bad)
   assert np.isfinite(logs["loss"]) == np.isfinite(value)
@@ -252,9 +264,8 @@ def test_moving_average_keeps_the_share_of_the_old():
 
 
 def test_target_follows_the_online_network_after_its_step():
-  update = byol.make_update(SMALL, SMALL_OPTIMIZER, STEEP)
   start = small_state()
-  end, _ = run(update, start, small_batches(1), 1)
+  end, _ = run(SMALL_UPDATE, start, small_batches(1), 1)
 
   def weight(variables):
     return variables.params["projector/linear"]["w"]
