@@ -65,12 +65,6 @@ def test_last_share_leaves_no_part_empty(share):
     depth_maps.last_share(_source(3), share)
 
 
-@pytest.mark.parametrize("count", [0, 3])
-def test_last_images_leaves_no_part_empty(count):
-  with pytest.raises(ValueError, match="cannot be held out: from 1 to 2 can"):
-    depth_maps.last_images(_source(3), count)
-
-
 def test_window_is_the_papers_for_its_pictures():
   # Halved, 640x480 is 320x240; the centre of that is 304x228.
   box = depth_maps.window((480, 640), (240, 320), (228, 304))

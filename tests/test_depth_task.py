@@ -9,7 +9,12 @@ from PIL import Image
 from byol_jax import config as config_lib
 from byol_jax import encoders, parallel
 from byol_jax.data import annotated
-from byol_jax.dense import depth, depth_scoring
+from byol_jax.dense import (
+  depth,
+  depth_baseline,
+  depth_scoring,
+  division,
+)
 from byol_jax.depth import losses
 from byol_jax.networks import dense
 from configs.eval import depth as depth_config
@@ -20,6 +25,7 @@ def _config(preset="nyu_desk", **changes):
   config.unlock()
   small = {
     "encoder": "random",
+    "data.train_prefix": "",
     "network.encoder": "tiny_resnet",
     "network.width_multiplier": 1,
     "depth.resized_px": (40, 50),
@@ -100,6 +106,35 @@ def test_the_last_pictures_are_the_test(pairs):
     for source in (depth.open_part(config, x) for x in ("train", "test"))
   ]
   assert names == [["00000", "00001", "00002"], ["00003", "00004"]]
+
+
+def test_rates_are_chosen_by_the_last_pictures_of_the_training_part(pairs):
+  changes = {
+    "data.train_path": pairs,
+    "data.test_share": 0.2,
+    "data.hold_out_images": 2,
+    "optimizer.learning_rates": (0.1, 0.2),
+  }
+  parts = division.open_parts(_config(**changes), depth)
+  names = [
+    [source.name(i)[-9:-4] for i in range(source.num_images)]
+    for source in (parts.train, parts.valid)
+  ]
+  assert names == [["00000", "00001"], ["00002", "00003"]]
+
+
+def test_the_baseline_is_the_mean_of_what_is_known(pairs):
+  # Metres: 0.2, 0.4, 0.6 train, 0.8 and 1.0 test, all in the right half.
+  config = _config(
+    **{
+      "data.train_path": pairs,
+      "data.test_share": 0.4,
+      "data.depth_scale": 0.005,
+    }
+  )
+  found = depth_baseline.scores(config)
+  assert found["rms"] == pytest.approx(np.sqrt((0.4**2 + 0.6**2) / 2))
+  assert found["rel"] == pytest.approx((0.4 / 0.8 + 0.6 / 1.0) / 2)
 
 
 def test_a_part_without_a_path_is_refused():

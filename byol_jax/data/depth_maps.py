@@ -60,22 +60,6 @@ def last_share(
       f"a share of {share:g} of {source.num_images} pictures leaves one part"
       " without pictures."
     )
-  return last_images(source, count)
-
-
-def last_images(
-  source: annotated.AnnotatedSource, count: int
-) -> tuple[annotated.AnnotatedSource, annotated.AnnotatedSource]:
-  """As `last_share`, with a number of pictures.
-
-  Raises:
-    ValueError: one of the parts has no picture.
-  """
-  if not 0 < count < source.num_images:
-    raise ValueError(
-      f"{count} of {source.num_images} pictures cannot be held out: from 1 to"
-      f" {source.num_images - 1} can."
-    )
   cut = source.num_images - count
   first, last = range(cut), range(cut, source.num_images)
   return annotated.select(source, first), annotated.select(source, last)

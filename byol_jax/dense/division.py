@@ -7,6 +7,9 @@ import ml_collections
 
 from byol_jax.data import annotated, identity, problems, splits
 
+# Frames of one room follow each other: random ones would be known by theirs.
+_IN_ORDER = ("depth",)
+
 
 class Parts(NamedTuple):
   """Data of a dense task.
@@ -42,7 +45,7 @@ def open_parts(config: ml_collections.ConfigDict, opener: ModuleType) -> Parts:
     everything, test = (opener.open_part(config, x) for x in ("train", "test"))
     if len(config.optimizer.learning_rates) == 1:
       return Parts(everything, None, everything, test)
-    held = splits.random_part(everything.num_images, count, config.seed)
+    held = _held_out(config.protocol, everything.num_images, count, config.seed)
   except ValueError as error:
     raise problems.DataError(str(error)) from error
   left = splits.others(everything.num_images, held)
@@ -63,3 +66,10 @@ def sizes(parts: Parts) -> dict[str, int]:
 def digest(parts: Parts) -> str:
   """A short text that differs when pictures or classes do."""
   return identity.digest((parts.everything, parts.test))
+
+
+def _held_out(protocol: str, num_images: int, count: int, seed: int):
+  """Positions of the last pictures, or of any."""
+  if protocol in _IN_ORDER:
+    return splits.last(num_images, count)
+  return splits.random_part(num_images, count, seed)

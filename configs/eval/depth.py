@@ -95,6 +95,7 @@ def get_config(preset: str = "nyu") -> ml_collections.ConfigDict:
 
 def _shrink(config: ml_collections.ConfigDict) -> None:
   """Relative depth of 160 pictures of 320x240, for two cores."""
+  config.data.train_prefix = "nyu"
   config.data.test_share = 0.25
   config.data.depth_scale = 0.0
   config.depth.loss = "scale_invariant"
