@@ -44,6 +44,7 @@ setuptools.setup(
     "optax>=0.2.8",
     "orbax-checkpoint>=0.12.8",
     "pillow>=13.0",  # Picture formats that TensorFlow cannot read.
+    "pycocotools>=2.0.11",  # COCO's own score of detections.
     "safetensors>=0.8",  # Weights for other programs, without pickle.
     "scikit-image>=0.26",
     "scikit-learn>=1.9",

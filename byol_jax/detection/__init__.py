@@ -1,0 +1,1 @@
+"""Boxes: geometry, proposals and scores, pure."""
