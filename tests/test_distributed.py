@@ -10,6 +10,8 @@ import tiny
 
 # Three steps; all that the hosts do together happens, checkpoints included.
 SETTINGS = {
+  "quickly": True,
+  "augment__set": "crop_only",
   "training__num_epochs": tiny.epochs(3),
   # Far enough that 1e-5 tells something.
   "optimizer__trust_coefficient": 0.05,

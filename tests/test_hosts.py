@@ -12,6 +12,8 @@ import tiny
 from byol_jax import checkpoint
 
 LONG = {
+  "quickly": True,
+  "augment__set": "crop_only",
   "training__num_epochs": tiny.epochs(100_000),
   "evaluation__every_epochs": 0.0,
   "checkpoint__every_epochs": tiny.epochs(5),

@@ -87,7 +87,7 @@ def config(**changes):
   return made
 
 
-def start(workdir, *flags, num_devices=1, dies_in="", **changes):
+def start(workdir, *flags, num_devices=1, quickly=False, dies_in="", **changes):
   """Starts the command line on the tiny config.
 
   What was compiled is kept beside the workdir, so that only the first of
@@ -97,17 +97,20 @@ def start(workdir, *flags, num_devices=1, dies_in="", **changes):
     workdir: of the run.
     *flags: further flags.
     num_devices: CPU devices.
+    quickly: compiled as in conftest; else by the program's own flags, which
+      its promises of bit-exactness are for.
     dies_in: "module:function:n" or "module/class:method:n", by SIGKILL.
     **changes: of settings; two underscores are a dot.
   """
   settings = {**SETTINGS, **_dotted(changes)}
   program = ["-c", _MORTAL, dies_in] if dies_in else ["-m", "byol_jax.main"]
+  quick = " --xla_backend_optimization_level=0" if quickly else ""
   environment = {
     **os.environ,
     "JAX_PLATFORMS": "cpu",
     "JAX_COMPILATION_CACHE_DIR": str(pathlib.Path(workdir).parent / "compiled"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "XLA_FLAGS": f"--xla_force_host_platform_device_count={num_devices}",
+    "XLA_FLAGS": f"--xla_force_host_platform_device_count={num_devices}{quick}",
   }
   return subprocess.Popen(
     [
