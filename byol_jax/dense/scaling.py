@@ -1,47 +1,40 @@
 """Pictures and their boxes scaled to a padded square: NumPy and Pillow."""
 
-from typing import NamedTuple
-
 import numpy as np
 from PIL import Image
 
 from byol_jax.detection import objects
 
 
-class Scaled(NamedTuple):
-  """A picture in the top left corner of a square.
-
-  Attributes:
-    image: [side, side, 3] uint8; what it does not fill is 0.
-    size: [2] float32 height and width of the picture in the square.
-    scale: [2] float32 how often that is its own height and width.
-  """
-
-  image: np.ndarray
-  size: np.ndarray
-  scale: np.ndarray
-
-
-def scale(image: np.ndarray, side: int) -> Scaled:
-  """Resizes a picture, bilinear, so that its longest edge fills the square.
+def scale(image: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+  """Resizes a picture, bilinear, so that its longest edge has a length.
 
   Args:
     image: [height, width, 3] uint8.
-    side: of the square, pixels.
+    side: the length in pixels.
+
+  Returns:
+    The picture, uint8, and [2] float32, by how much height and width grew.
   """
   before = image.shape[:2]
-  factor = side / max(before)
-  height, width = (max(1, round(edge * factor)) for edge in before)
+  height, width = (max(1, round(x * side / max(before))) for x in before)
   if (height, width) != before:
     image = np.asarray(
-      Image.fromarray(image).resize(
-        (width, height), Image.Resampling.BILINEAR
-      )
+      Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
     )
+  return image, np.array([height / before[0], width / before[1]], np.float32)
+
+
+def fill(image: np.ndarray, side: int) -> np.ndarray:
+  """Puts a picture into the top left corner of a square of zeros.
+
+  Args:
+    image: [height, width, 3] uint8.
+    side: of the square, no shorter.
+  """
   square = np.zeros((side, side, 3), np.uint8)
-  square[:height, :width] = image
-  size = np.array([height, width], np.float32)
-  return Scaled(square, size, size / np.array(before, np.float32))
+  square[: image.shape[0], : image.shape[1]] = image
+  return square
 
 
 def scale_boxes(boxes: np.ndarray, factors: np.ndarray) -> np.ndarray:
