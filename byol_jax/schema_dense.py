@@ -51,7 +51,36 @@ SEGMENTATION: Mapping[str, rules.Rule] = {
   "segmentation.head_dilation": rules.count(1),
 }
 
-DETECTION: Mapping[str, rules.Rule] = {}
+DETECTION: Mapping[str, rules.Rule] = {
+  "data.source": rules.choice("tfds", "voc", "yolo"),
+  "data.tfds_name": rules.text(),
+  "data.data_dir": rules.text(),
+  "data.train_split": rules.text(),
+  "data.test_split": rules.text(),
+  "detection.num_classes": rules.count(1),
+  "detection.metric": rules.choice("ap50_11", "ap50", "map", "map50", "map75"),
+  "detection.max_boxes": rules.count(1),
+  "detection.train_px": rules.counts(),
+  "detection.test_px": rules.side(),
+  "detection.flip": rules.number(0, 1),
+  "detection.anchor_sizes": rules.options(1),
+  "detection.anchor_ratios": rules.options(0.01),
+  "detection.proposal_channels": rules.count(1),
+  "detection.proposal_overlap": rules.share(),
+  "detection.train_candidates": rules.count(1),
+  "detection.train_proposals": rules.count(1),
+  "detection.test_candidates": rules.count(1),
+  "detection.test_proposals": rules.count(1),
+  "detection.sampled_anchors": rules.count(1),
+  "detection.sampled_boxes": rules.count(1),
+  "detection.object_share": rules.share(),
+  "detection.pool_size": rules.count(2),
+  "detection.pool_samples": rules.count(1),
+  "detection.detection_candidates": rules.count(1),
+  "detection.detection_overlap": rules.share(),
+  "detection.detections": rules.count(1),
+  "detection.lowest_score": rules.decay(),
+}
 
 DEPTH: Mapping[str, rules.Rule] = {
   "data.source": rules.choice("pairs", "tfds"),

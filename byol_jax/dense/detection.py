@@ -1,19 +1,25 @@
 """Object detection: Faster R-CNN on the encoder (paper, Table 4a)."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+import os
+from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from byol_jax import inputs, parallel, stopping
-from byol_jax.data import annotated, annotated_batches, voc, yolo
-from byol_jax.dense import box_pictures, detector, scaling
+from byol_jax import parallel
+from byol_jax.data import annotated, voc, yolo
+from byol_jax.dense import (
+  box_overlays,
+  detected,
+  detection_batches,
+  detector,
+  detector_losses,
+  detector_parts,
+  overlays,
+)
 from byol_jax.dense import task as tasks
-from byol_jax.detection import anchors, coco, objects, selection
-from byol_jax.detection import voc as voc_score
+from byol_jax.detection import anchors, selection
 from byol_jax.networks import dense, network, resnet
 
 
@@ -29,30 +35,14 @@ def open_part(
   Raises:
     ValueError: the part is not named, missing, empty or damaged.
   """
-  data = config.data
-  if data.source == "tfds":
-    # Imports TensorFlow, which reads such sets.
-    from byol_jax.data import tfds_boxes
-
-    split = data[f"{part}_split"]
-    return tfds_boxes.open_tfds(data.tfds_name, split, data.data_dir)
-  if not data[f"{part}_path"]:
+  source = _open(config, part)
+  count, wanted = len(source.class_names), config.detection.num_classes
+  if count != wanted:
     raise ValueError(
-      f"data.{part}_path is empty: name a folder or tar with"
-      f" {data.images_folder} and {data.targets_folder}."
+      f"detection.num_classes={wanted}, and the data has {count} classes:"
+      f" {', '.join(source.class_names)}."
     )
-  place = annotated.Place(
-    data[f"{part}_path"],
-    data[f"{part}_prefix"],
-    data.images_folder,
-    data.targets_folder,
-    data[f"{part}_list"],
-  )
-  if data.source == "yolo":
-    return yolo.open_yolo(place)
-  if part == "train":
-    return voc.open_voc(place)
-  return voc.open_voc(place, open_part(config, "train").class_names)
+  return source
 
 
 def make(
@@ -65,22 +55,175 @@ def make(
     spec: shape of the encoder.
 
   Raises:
-    ValueError: a size of the pictures does not go with the encoder's stride.
+    ValueError: sizes do not go with the encoder or with each other.
   """
-  _check_sizes(config.detection, spec)
+  section = config.detection
+  _check(section, spec)
   settings = _settings(config)
   net = detector.make_network(spec, settings, parallel.AXIS)
   detect = parallel.pmap(_detector(net, settings))
+
+  def look(variables, source):
+    batches = detection_batches.test(config, source)
+    return list(detected.pictures(detect, variables, batches))
+
   return tasks.Task(
     init=_init(config, net),
     loss=_make_loss(net, settings),
-    train_batches=lambda source, step: _train_batches(config, source, step),
-    evaluate=lambda variables, source: _evaluate(
-      config, source, _found(config, detect, variables, source)
+    train_batches=lambda source, step: detection_batches.train(
+      config, source, step
+    ),
+    evaluate=lambda variables, source: detected.scores(
+      look(variables, source), source.class_names
     ),
     draw=lambda variables, source, folder: _draw(
-      config, (source, folder), lambda some: _found(config, detect, variables, some)
+      config, source, folder, lambda some: look(variables, some)
     ),
-    metric=config.detection.metric,
+    metric=section.metric,
     higher_is_better=True,
   )
+
+
+def _open(config, part: str) -> annotated.AnnotatedSource:
+  data = config.data
+  if data.source == "tfds":
+    if data[f"{part}_path"]:
+      raise ValueError(
+        f"data.{part}_path={data[f'{part}_path']} is for data.source=voc and"
+        " yolo, and data.source=tfds has its own parts."
+      )
+    # Imports TensorFlow, which reads such sets.
+    from byol_jax.data import tfds_boxes
+
+    split = data[f"{part}_split"]
+    return tfds_boxes.open_tfds(data.tfds_name, split, data.data_dir)
+  place = _place(data, part)
+  if data.source == "yolo":
+    return yolo.open_yolo(place)
+  if part == "train":
+    return voc.open_voc(place)
+  return voc.open_voc(place, _open(config, "train").class_names)
+
+
+def _place(data, part: str) -> annotated.Place:
+  path = data[f"{part}_path"]
+  if not path:
+    raise ValueError(
+      f"data.{part}_path is empty: name a folder or tar with"
+      f" {data.images_folder} and {data.targets_folder}."
+    )
+  return annotated.Place(
+    path,
+    data[f"{part}_prefix"],
+    data.images_folder,
+    data.targets_folder,
+    data[f"{part}_list"],
+  )
+
+
+def _check(section, spec: network.EncoderSpec) -> None:
+  """Refuses sizes that do not go with the encoder or with each other."""
+  groups = len(resnet.ARCHITECTURES[spec.encoder].blocks)
+  if groups < 2:
+    raise ValueError(
+      f"network.encoder={spec.encoder} has {groups} groups of blocks:"
+      " detection needs one for the boxes and one before it."
+    )
+  stride = (4 if spec.stem == "imagenet" else 1) * 2 ** (groups - 2)
+  sides = (*section.train_px, section.test_px)
+  wrong = [side for side in sides if side % stride]
+  if wrong:
+    raise ValueError(
+      "detection.train_px and test_px have to be multiples of the stride of"
+      f" this encoder's trunk, {stride}, unlike {wrong[0]}."
+    )
+  shapes = len(section.anchor_sizes) * len(section.anchor_ratios)
+  there = {
+    "sampled_anchors": shapes * (min(section.train_px) // stride) ** 2,
+    "sampled_boxes": section.train_proposals + section.max_boxes,
+  }
+  for name, count in there.items():
+    if section[name] > count:
+      raise ValueError(
+        f"detection.{name}={section[name]} is more than the {count} that"
+        " there are to draw from."
+      )
+
+
+def _settings(config) -> detector_parts.Settings:
+  section = config.detection
+  return detector_parts.Settings(
+    num_classes=section.num_classes,
+    shapes=anchors.Shapes(section.anchor_sizes, section.anchor_ratios),
+    channels=section.proposal_channels,
+    train_proposals=selection.Filter(
+      section.train_candidates,
+      section.proposal_overlap,
+      section.train_proposals,
+    ),
+    test_proposals=selection.Filter(
+      section.test_candidates, section.proposal_overlap, section.test_proposals
+    ),
+    detections=selection.Filter(
+      section.detection_candidates,
+      section.detection_overlap,
+      section.detections,
+    ),
+    lowest_score=section.lowest_score,
+    pool_size=section.pool_size,
+    pool_samples=section.pool_samples,
+    num_anchors=section.sampled_anchors,
+    num_boxes=section.sampled_boxes,
+    object_share=section.object_share,
+    compute_dtype=config.training.compute_dtype,
+  )
+
+
+def _init(config, net: dense.Functions) -> Callable:
+  side = config.detection.test_px
+  batch = {
+    "images": np.zeros((1, side, side, 3), np.uint8),
+    "size": np.full((1, 2), side, np.float32),
+  }
+  return lambda key: parallel.one_device(lambda x: net.init(key, x))(batch)
+
+
+def _make_loss(net: dense.Functions, settings) -> tasks.Loss:
+  """Of the objects that are not difficult."""
+
+  def loss(variables, batch, key, modes):
+    # Each picture draws for itself, on whatever device it is.
+    keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(
+      batch["index"]
+    )
+    counted = batch["present"] & ~batch["difficult"]
+    batch = {**batch, "present": counted, "keys": keys}
+    outputs, stats = net.apply(variables, batch, modes)
+    value, logs = detector_losses.total(outputs, batch, settings)
+    return value, (stats, logs)
+
+  return loss
+
+
+def _detector(net: dense.Functions, settings) -> Callable:
+  """(variables, batch) to detections, on one device."""
+
+  def detect(variables, batch):
+    shown = {name: batch[name] for name in ("images", "size")}
+    outputs, _ = net.apply(variables, shown, dense.INFERENCE)
+    return detector.detections(outputs, shown, settings)
+
+  return detect
+
+
+def _draw(config, source, folder: str, look: Callable) -> None:
+  """Picture, objects and detections of the first test pictures."""
+  count = min(config.evaluation.pictures, source.num_images)
+  some = annotated.select(source, range(count))
+  for seen in look(some):
+    if parallel.host() == 0:
+      image, _ = some.read(seen.index)
+      name = overlays.file_name(seen.index, some.name(seen.index))
+      box_overlays.write(
+        image, seen, source.class_names, os.path.join(folder, name)
+      )
