@@ -5,6 +5,7 @@ default, on the same number of CPU devices.
 """
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -147,7 +148,13 @@ def test_a_run_killed_in_a_write_ends_the_same(folder, unbroken):
 @pytest.mark.slow
 def test_two_devices_end_the_same_after_a_kill(folder):
   """With TensorFlow's threads; test_resume has the other kinds of views."""
-  settings = {"data__views": "device", "num_devices": 2}
+  settings = {
+    "data__views": "device",
+    # To compile colours and scores takes a while.
+    "augment__set": "crop_only",
+    "evaluation__knn_images": 0,
+    "num_devices": 2,
+  }
   expected, killed = folder / "two", folder / "two_killed"
   assert tiny.run(expected, **settings)[0] == 0
   _die_and_go_on(killed, "byol_jax.checkpoint:save:3", **settings)
@@ -157,8 +164,9 @@ def test_two_devices_end_the_same_after_a_kill(folder):
 @pytest.mark.slow
 def test_a_longer_run_goes_on_and_says_what_changed(folder, unbroken):
   workdir = folder / "longer"
-  assert tiny.run(workdir)[0] == 0
-  code, _, err = tiny.run(workdir, training__num_epochs=tiny.epochs(6))
+  shutil.copytree(unbroken[0], workdir)
+  longer = tiny.epochs(6)
+  code, _, err = tiny.run(workdir, training__num_epochs=longer, **FINISH)
   assert code == 0
   assert err.splitlines()[:2] == [
     f"Found step 4 in {workdir}/checkpoints.",
@@ -174,8 +182,10 @@ def test_init_from_takes_the_weights_of_another_run(folder, unbroken):
   # Nothing moves, so that the end shows where it began.
   code, _, err = tiny.run(
     workdir,
+    quickly=True,
     init_from=unbroken[0],
     seed=1,
+    augment__set="crop_only",
     training__num_epochs=tiny.epochs(1),
     optimizer__base_learning_rate=0.0,
     target__constant=True,
@@ -195,7 +205,11 @@ def test_init_from_takes_the_weights_of_another_run(folder, unbroken):
 @pytest.mark.slow
 def test_init_from_another_network_is_refused(folder, unbroken):
   code, _, err = tiny.run(
-    folder / "refused", init_from=unbroken[0], network__projection_dim=4
+    folder / "refused",
+    quickly=True,
+    init_from=unbroken[0],
+    augment__set="crop_only",
+    network__projection_dim=4,
   )
   assert code == 1
   assert err.splitlines()[-1] == (
