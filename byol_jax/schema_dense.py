@@ -95,6 +95,7 @@ DEPTH: Mapping[str, rules.Rule] = {
   "depth.widths": rules.counts(),
   "depth.loss": rules.choice("reverse_huber", "scale_invariant"),
   "depth.invariance": rules.number(0, 1),
+  "depth.zoom": rules.number(1, 8),
   "depth.flip": rules.number(0, 1),
   "depth.grayscale": rules.number(0, 1),
   "depth.brightness": rules.number(0, 1),

@@ -79,6 +79,17 @@ def test_window_does_not_distort_other_pictures(size):
   assert bottom - top == pytest.approx(0.95 * 480)
 
 
+@pytest.mark.parametrize(
+  ("place", "expected"),
+  [
+    ((0.0, 0.0), (4.0, 2.0, 12.0, 6.0)),
+    ((1.0, 0.5), (8.0, 6.0, 16.0, 10.0)),
+  ],
+)
+def test_zoomed_is_a_smaller_window_within(place, expected):
+  assert depth_maps.zoomed((4.0, 2.0, 20.0, 10.0), 2.0, place) == expected
+
+
 def test_seen_is_the_halved_pictures_centre():
   image = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
   box = depth_maps.window((16, 24), (8, 12), (4, 6))

@@ -99,6 +99,18 @@ def test_an_unknown_preset_is_refused():
     depth_config.get_config("kitti")
 
 
+def test_what_is_enlarged_is_nearer(pairs):
+  # Depth is 1 or unknown: relative, each picture's largest.
+  config = _config(**{"data.train_path": pairs, "depth.zoom": 2.0})
+  task = depth.make(config, encoders.spec_of(config.network))
+  batches = task.train_batches(depth.open_part(config, "train"), 0)
+  known = np.concatenate([next(batches)["depth"].ravel() for _ in range(4)])
+  known = known[known > 0]
+  assert known.min() < 0.7
+  assert known.max() <= 1.0
+  assert known.min() >= 0.5
+
+
 def test_the_last_pictures_are_the_test(pairs):
   config = _config(**{"data.train_path": pairs, "data.test_share": 0.4})
   names = [

@@ -87,6 +87,25 @@ def window(
   return left, top, left + width, top + height
 
 
+def zoomed(box: Box, zoom: float, place: tuple[float, float]) -> Box:
+  """A smaller window somewhere in another.
+
+  Enlarged to the same size, it shows things `zoom` times as large: as if they
+  were nearer by that factor (arXiv 1606.00373, "Experimental Setup").
+
+  Args:
+    box: from `window`.
+    zoom: 1 or more.
+    place: in [0, 1]: between the topmost and the lowest, and between the
+      leftmost and the rightmost place.
+  """
+  left, top, right, bottom = box
+  height, width = (bottom - top) / zoom, (right - left) / zoom
+  top += place[0] * (bottom - top - height)
+  left += place[1] * (right - left - width)
+  return left, top, left + width, top + height
+
+
 def seen(image: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray:
   """Cuts a window out of a picture and resizes it, bilinear and smoothed.
 

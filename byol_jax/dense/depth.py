@@ -178,8 +178,10 @@ def _train_batches(config, spec, source, first_step: int):
 
   def prepare(image, depth, draw):
     box = depth_maps.window(depth.shape, config.depth.resized_px, seen)
+    zoom = draw.example.uniform(1.0, config.depth.zoom)
+    box = depth_maps.zoomed(box, zoom, draw.example.random(2))
     image = depth_maps.seen(image, box, seen)
-    depth = depth_maps.sampled(depth, box, size)
+    depth = depth_maps.sampled(depth, box, size) / np.float32(zoom)
     if draw.example.random() < config.depth.flip:
       image, depth = image[:, ::-1], depth[:, ::-1]
     return {"images": image, "depth": depth}

@@ -54,6 +54,7 @@ def get_config(preset: str = "nyu") -> ml_collections.ConfigDict:
   config.depth.widths = (512, 256, 128, 64)  # Of the up-projections.
   config.depth.loss = "reverse_huber"  # Or "scale_invariant".
   config.depth.invariance = 1.0  # Of the latter; 0.5 minds the scale, too.
+  config.depth.zoom = 1.0  # Above 1: parts of the picture, enlarged so far.
   config.depth.flip = 0.5
   config.depth.grayscale = 0.3
   config.depth.brightness = 0.1255  # Added, at most.
