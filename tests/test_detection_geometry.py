@@ -267,6 +267,16 @@ def test_candidates_are_examples_by_their_overlap(best, positive, negative):
   np.testing.assert_array_equal(found.truth[:4], [0, 0, 0, 1])
 
 
+def test_the_best_candidate_of_an_object_is_its_example():
+  # It overlaps the large object more, which has a better candidate.
+  truth = np.array([[0, 0, 10, 10], [0, 0, 2, 2]], np.float32)
+  candidates = np.array([[0, 0, 10, 10], [0, 0, 5, 10]], np.float32)
+  present = np.ones(2, bool)
+  found = _match(candidates, truth, present, (0.3, 0.7), True)
+  assert found.positive.all()
+  np.testing.assert_array_equal(found.truth, [0, 1])
+
+
 def test_without_objects_everything_is_background():
   found = _match(_CANDIDATES, _TRUTH, np.zeros(3, bool), (0.3, 0.7), True)
   assert found.negative.all()

@@ -106,7 +106,7 @@ def test_coco_without_detections_is_zero():
 
 def test_coco_leaves_crowds_out():
   truth = [_truth([0, 30], difficult=[False, True])]
-  found = [_found([30, 0], [0.9, 0.8])]
+  found = [_found([30, 30, 0], [0.9, 0.8, 0.7])]
   scores = coco.mean_average_precision(found, truth, [(20, 50)], "a")
   assert scores["map"] == pytest.approx(1.0)
 
