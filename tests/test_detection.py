@@ -182,7 +182,10 @@ def test_sizes_that_do_not_fit_are_refused(root, changes, match):
 @pytest.mark.parametrize(
   ("changes", "match"),
   [
-    ({"detection__num_classes": 3}, "num_classes=3, and the data has 2 cl"),
+    (
+      {"detection__num_classes": 3},
+      "num_classes=3, and the train part has 2 cl",
+    ),
     ({"data__train_path": ""}, r"data\.train_path is empty"),
     ({"data__source": "tfds"}, r"is for data\.source=voc"),
   ],

@@ -39,8 +39,8 @@ def open_part(
   count, wanted = len(source.class_names), config.detection.num_classes
   if count != wanted:
     raise ValueError(
-      f"detection.num_classes={wanted}, and the data has {count} classes:"
-      f" {', '.join(source.class_names)}."
+      f"detection.num_classes={wanted}, and the {part} part has {count}"
+      " classes."
     )
   return source
 

@@ -43,12 +43,11 @@ def make_network(
   """
 
   def forward(batch, modes):
-    parts = dense.backbone(
-      spec, axis_name, compute_dtype=settings.compute_dtype
-    )
+    training = "keys" in batch
+    dtype = settings.compute_dtype if training else "float32"
+    parts = dense.backbone(spec, axis_name, compute_dtype=dtype)
     features = parts.trunk(_filled(batch, spec), modes.trunk)
     anchored = _anchored(batch, features, settings)
-    training = "keys" in batch
     proposals = _proposals(anchored, batch, settings, training)
     seen, recall = proposals, ()
     if training:

@@ -23,7 +23,7 @@ class Settings(NamedTuple):
     num_anchors: trained on, of each picture.
     num_boxes: trained on by the box head, of each picture.
     object_share: of those, at most, that are objects.
-    compute_dtype: of the maps.
+    compute_dtype: of the maps while training; else they are float32.
   """
 
   num_classes: int
