@@ -28,6 +28,8 @@ _SECTIONS = {
   "config": ("",),
   "view": ("augment.view1.", "augment.view2.", "augment.view."),
   "network": ("network.",),
+  "detection": ("detection.",),
+  "depth": ("depth.",),
 }
 
 

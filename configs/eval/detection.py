@@ -51,9 +51,9 @@ def get_config(preset: str = "voc2007") -> ml_collections.ConfigDict:
   config.data.train_list = "ImageSets/Main/trainval.txt"  # Empty: all.
   config.data.test_path = ""
   config.data.test_prefix = ""
-  config.data.test_list = "ImageSets/Main/test.txt"
-  config.data.images_folder = "JPEGImages"
-  config.data.targets_folder = "Annotations"
+  config.data.test_list = "ImageSets/Main/test.txt"  # As train_list.
+  config.data.images_folder = "JPEGImages"  # Below path and prefix.
+  config.data.targets_folder = "Annotations"  # Of the boxes.
   config.data.hold_out_images = 0  # Of train, to choose the rate by.
 
   config.detection = _detector()
@@ -67,7 +67,7 @@ def get_config(preset: str = "voc2007") -> ml_collections.ConfigDict:
   config.training.num_steps = 187_500
   config.training.warmup_steps = 500  # Ours: the first proposals are noise.
   config.training.drops = (2 / 3, 0.8)  # Of the steps: the rate falls.
-  config.training.drop_factor = 0.1
+  config.training.drop_factor = 0.1  # What it is multiplied by.
   config.training.compute_dtype = "float32"  # Or bfloat16.
 
   config.optimizer = ml_collections.ConfigDict()
@@ -102,21 +102,21 @@ def _detector() -> ml_collections.ConfigDict:
   detection.flip = 0.0  # The paper: no other augmentation.
   detection.anchor_sizes = (32.0, 64.0, 128.0, 256.0, 512.0)  # Pixels.
   detection.anchor_ratios = (0.5, 1.0, 2.0)  # Height over width.
-  detection.proposal_channels = 512
+  detection.proposal_channels = 512  # Of the 3x3 convolution.
   detection.proposal_overlap = 0.7  # Above it the better one stays.
   detection.train_candidates = 12_000  # Anchors before suppression.
-  detection.train_proposals = 2000
-  detection.test_candidates = 6000
-  detection.test_proposals = 1000
+  detection.train_proposals = 2000  # Boxes after it.
+  detection.test_candidates = 6000  # As train_candidates.
+  detection.test_proposals = 1000  # As train_proposals.
   detection.sampled_anchors = 256  # Trained on, of each picture.
-  detection.sampled_boxes = 512
+  detection.sampled_boxes = 512  # Trained on by the box head.
   detection.object_share = 0.25  # Of those, at most.
   detection.pool_size = 14  # The last group halves it.
   detection.pool_samples = 2  # A cell and axis.
   detection.detection_candidates = 2000  # Classes of boxes before suppression.
-  detection.detection_overlap = 0.5
-  detection.detections = 100
-  detection.lowest_score = 0.05
+  detection.detection_overlap = 0.5  # As proposal_overlap, in each class.
+  detection.detections = 100  # Of a picture, at most.
+  detection.lowest_score = 0.05  # Of a detection.
   return detection
 
 
