@@ -7,7 +7,7 @@ python -m byol_jax.main --config=configs/eval/depth.py \
 `nyu` is the paper's protocol (BYOL: 84.6 % of pixels within a factor of 1.25,
 rel 0.129 on 654 pictures) on folders `images` and `depth`, 16-bit PNG in
 millimetres; `nyu_tfds` takes the same from TFDS. `nyu_desk` is for depth of
-unknown scale, pictures of 320x240 pixels and a small encoder on two cores: 3
+unknown scale, pictures of 320x240 pixels and a small encoder on two cores: 5
 minutes. Our score at the paper's scale is not measured.
 """
 

@@ -167,7 +167,7 @@ def _shrink(config: ml_collections.ConfigDict) -> None:
   config.network.encoder = "resnet8"
   config.network.width_multiplier = 2
   config.training.batch_size = 8
-  config.training.num_steps = 1500
+  config.training.num_steps = 800
   config.optimizer.learning_rates = (0.03,)
   config.evaluation.batch_size = 8
   config.evaluation.every_steps = 0
