@@ -31,6 +31,7 @@ def _config(preset="nyu_desk", **changes):
     "depth.resized_px": (40, 50),
     "depth.image_px": (36, 48),
     "depth.widths": (4,),
+    "depth.zoom": 1.0,
     "training.batch_size": 2,
     "evaluation.batch_size": 2,
     "evaluation.pictures": 1,
