@@ -29,7 +29,7 @@ TASKS: Mapping[str, ModuleType] = {
   "depth": depth,
 }
 # Pictures that an untrained encoder takes its statistics from.
-_MAX_DRAWN = 64
+_MAX_DRAWN = 256
 # Folders of the training on all pictures, and of its pictures.
 _FINAL, _OVERLAYS = "train", "overlays"
 
