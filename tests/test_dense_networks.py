@@ -120,17 +120,22 @@ def test_fcn_has_the_paper_s_layers(segmenter):
   assert f"{head}batchnorm_1" in whole.params
 
 
-def test_fcn_has_logits_at_the_trunk_s_stride(segmenter, images):
+def test_fcn_has_logits_of_each_pixel(segmenter, images):
   net, whole = segmenter
   run = parallel.one_device(lambda *x: net.apply(*x, dense.INFERENCE))
   logits, _ = jax.eval_shape(run, whole, images)
-  assert logits.shape == (2, 4, 6, 5)
+  assert logits.shape == (2, 16, 24, 5)
 
 
-def test_logits_are_resized_between_the_centres_of_pixels():
-  logits = jnp.array([[1.0, 3.0]]).reshape(1, 1, 2, 1)
-  found = fcn.resize(logits, (1, 4)).reshape(-1)
-  np.testing.assert_allclose(found, [1.0, 1.5, 2.5, 3.0])
+def test_logits_are_linear_between_the_pixels_that_cells_look_at(spec):
+  # A CIFAR stem and one group that halves: at 6 pixels the cells look at 1, 3
+  # and 5, at 5 pixels at 0, 2 and 4.
+  logits = jnp.array([[1.0, 3.0, 7.0]]) + jnp.array([[0.0], [10], [30]])
+  found = fcn.paint(logits[None, :, :, None], (5, 6), spec, 2)
+  rows = np.array([0, 5, 10, 20, 30])
+  columns = np.array([1, 1, 2, 3, 5, 7])
+  expected = rows[:, None] + columns
+  np.testing.assert_allclose(found[0, :, :, 0], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

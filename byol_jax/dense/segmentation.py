@@ -103,7 +103,6 @@ def _make_loss(config, net: dense.Functions) -> tasks.Loss:
     masks = batch["masks"].astype(jnp.int32)
     images = batch["images"].astype(jnp.float32) / 255.0
     logits, stats = net.apply(variables, images, modes)
-    logits = fcn.resize(logits, masks.shape[1:])
     counted = masks != void
     entropies = optax.softmax_cross_entropy_with_integer_labels(
       logits, jnp.where(counted, masks, 0)
@@ -150,7 +149,6 @@ def _predictor(net: dense.Functions) -> Callable:
   def predict(variables, images):
     images = images.astype(jnp.float32) / 255.0
     logits, _ = net.apply(variables, images, dense.INFERENCE)
-    logits = fcn.resize(logits, images.shape[1:3])
     return jnp.argmax(logits, axis=-1)
 
   return predict

@@ -8,7 +8,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from byol_jax.networks import dense, layers, network, norms
+from byol_jax.networks import centres, dense, layers, network, norms
 
 
 class Settings(NamedTuple):
@@ -37,7 +37,7 @@ def make_network(
   Source: paper, "Transfer to other vision tasks", after MoCo: the 3x3
   convolutions of the last group have dilation 2 and stride 1, two more 3x3
   convolutions of dilation 6 follow, each with batch norm and ReLU, then a 1x1
-  classifier: one logit for 16x16 pixels.
+  classifier: one logit for 16x16 pixels, painted over them.
 
   Args:
     spec: shape of the encoder.
@@ -46,7 +46,7 @@ def make_network(
 
   Returns:
     Functions of images [batch, height, width, 3] in [0, 1], whose outputs are
-    logits [batch, height / 16, width / 16, num_classes] float32.
+    logits [batch, height, width, num_classes] float32.
   """
 
   def forward(images, modes):
@@ -55,23 +55,38 @@ def make_network(
     encoder = dense.backbone(spec, axis_name, settings.last_dilation, dtype)
     x = encoder.last_group(encoder.trunk(images, modes.trunk), modes.last_group)
     make_norm = dense.head_norm(spec, axis_name)
-    return _Head(settings, make_norm)(x, modes.head)
+    logits = _Head(settings, make_norm)(x, modes.head)
+    number = centres.num_groups(spec, settings.last_dilation)
+    return paint(logits, images.shape[1:3], spec, number)
 
   return dense.functions(forward)
 
 
-def resize(logits: chex.Array, size: Sequence[int]) -> chex.Array:
-  """Bilinear logits of each pixel, half-pixel centres.
+def paint(
+  logits: chex.Array,
+  size: Sequence[int],
+  spec: network.EncoderSpec,
+  num_groups: int,
+) -> chex.Array:
+  """Logits of each pixel, linear between the pixels that the cells look at.
+
+  Not half-pixel centres: with those a cell's answer would lie up to half a cell
+  beside what it saw, and at another place at 512 than at 513 pixels.
 
   Args:
-    logits: [batch, rows, columns, classes].
+    logits: [batch, rows, columns, classes] of pictures of that size.
     size: height and width of the pictures.
+    spec: shape of the encoder.
+    num_groups: as `centres.first`.
 
   Returns:
     [batch, height, width, classes].
   """
-  shape = (len(logits), *size, logits.shape[-1])
-  return jax.image.resize(logits, shape, "linear")
+  rows, columns = (centres.weights(spec, side, num_groups) for side in size)
+  chex.assert_shape(logits, (None, rows.shape[1], columns.shape[1], None))
+  highest = jax.lax.Precision.HIGHEST
+  tall = jnp.einsum("yh,bhwc->bywc", rows, logits, precision=highest)
+  return jnp.einsum("xw,bywc->byxc", columns, tall, precision=highest)
 
 
 class _Head(hk.Module):

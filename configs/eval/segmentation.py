@@ -140,8 +140,8 @@ def _as_moco(config: ml_collections.ConfigDict) -> None:
   config.data.hold_out_images = 0
   config.optimizer.learning_rates = (0.003,)
   config.evaluation.batch_size = 8
-  # No picture of VOC has a longer side; the rest is padding.
-  config.segmentation.test_px = (512, 512)
+  # No picture of VOC has a side above 500; the rest is padding.
+  config.segmentation.test_px = (513, 513)
 
 
 def _use_pairs(config: ml_collections.ConfigDict) -> None:
