@@ -11,7 +11,7 @@ import ml_collections
 import numpy as np
 
 from byol_jax import encoders, inputs, parallel, workdirs
-from byol_jax.data import annotated, pictures
+from byol_jax.data import annotated, pictures, problems, sources
 from byol_jax.dense import (
   choosing,
   depth,
@@ -21,6 +21,7 @@ from byol_jax.dense import (
   training,
   update,
 )
+from byol_jax.dense import task as tasks
 from byol_jax.evaluation import results, subject
 
 TASKS: Mapping[str, ModuleType] = {
@@ -65,16 +66,14 @@ def describe(
     encoder: from `find`.
 
   Raises:
-    DataError: the data is not there.
+    DataError: the data is not there, or does not fit the config.
   """
-  parts = division.open_parts(config, TASKS[config.protocol])
+  _, parts = _open(config, encoder)
   counts = division.sizes(parts)
-  rates = config.optimizer.learning_rates
-  steps = f"{config.training.num_steps:,} steps"
   lines = (
     ("encoder", f"{encoder.name}, {encoder.spec.encoder}"),
     ("data", ", ".join(f"{n:,} {name}" for name, n in counts.items())),
-    ("training", f"{steps} at each of the rates {', '.join(map(str, rates))}"),
+    ("training", _plan(config)),
   )
   return "\n".join(f"{name:>10}  {text}" for name, text in lines)
 
@@ -100,13 +99,13 @@ def run(
     What `results.json` holds.
 
   Raises:
-    DataError: the data is not there.
+    DataError: the data is not there, or does not fit the config.
     ValueError: every rate of the sweep diverged, or a file cannot be decoded.
     WorkdirError: the workdir cannot be used.
     StoppedError: somebody asked for it, and everything is saved.
   """
   with workdirs.open_workdir(workdir, num_bytes=0):
-    parts = division.open_parts(config, TASKS[config.protocol])
+    task, parts = _open(config, encoder)
     sizes, digest = division.sizes(parts), division.digest(parts)
     inputs.check_hosts(digest)
     key = results.key(config, encoder, [*sizes.values(), digest])
@@ -117,7 +116,8 @@ def run(
         print("Already there, from an earlier time:")
     else:
       start = time.monotonic()
-      run_of = _prepared(config, encoder, parts)
+      prepared = _drawn(config, encoder, parts)
+      run_of = training.Run(config, task, prepared)
       found = _train_and_test(run_of, parts, os.path.join(workdir, key))
       result = {
         "title": name,
@@ -136,15 +136,40 @@ def run(
     return result
 
 
-def _prepared(config, encoder, parts: division.Parts) -> training.Run:
-  """The task, with an encoder that has weights."""
-  if encoder.variables is None:
-    images = _some_images(parts.train, encoder.image_px)
-    key = jax.random.key(config.seed)
-    drawn = encoders.draw(encoder.spec, key, images)
-    encoder = encoder._replace(variables=drawn)
-  task = TASKS[config.protocol].make(config, encoder.spec)
-  return training.Run(config, task, encoder)
+def _plan(config) -> str:
+  """How long is trained, and with which learning rates."""
+  length, rates = config.training, config.optimizer.learning_rates
+  steps = f"{length.num_steps:,} steps of {length.batch_size} pictures"
+  if len(rates) == 1:
+    return f"{steps} at the learning rate {rates[0]:g}"
+  listed = ", ".join(f"{rate:g}" for rate in rates)
+  return f"{steps} at each of the learning rates {listed}, then with the best"
+
+
+def _open(config, encoder) -> tuple[tasks.Task, division.Parts]:
+  """Task and data, refused here rather than in the middle of the work."""
+  opener = TASKS[config.protocol]
+  parts = division.open_parts(config, opener)
+  reader = inputs.reader(config.seed, config.training.batch_size)
+  try:
+    task = opener.make(config, encoder.spec)
+    sources.steps_per_epoch(parts.train.num_images, reader.batch_size)
+    sources.local_size(reader)
+    for part in filter(None, parts):
+      part.read(0)
+  except ValueError as error:
+    raise problems.DataError(str(error)) from error
+  return task, parts
+
+
+def _drawn(config, encoder, parts: division.Parts) -> encoders.Encoder:
+  """The encoder with weights, which an untrained one lacks."""
+  if encoder.variables is not None:
+    return encoder
+  images = _some_images(parts.train, encoder.image_px)
+  key = jax.random.key(config.seed)
+  drawn = encoders.draw(encoder.spec, key, images)
+  return encoder._replace(variables=drawn)
 
 
 def _some_images(source: annotated.AnnotatedSource, image_px: int):
