@@ -101,10 +101,10 @@ def test_huge_displacements_stay_finite():
 
 def test_anchors_have_their_centres_areas_and_ratios():
   shapes = anchors.Shapes((16.0, 32.0), (0.5, 1.0, 2.0))
-  grid = anchors.grid(shapes, (2, 3), 8).reshape(2, 3, 6, 4)
+  grid = anchors.grid(shapes, (2, 3), 7.0, 8).reshape(2, 3, 6, 4)
   sides = grid[..., 2:] - grid[..., :2]
   np.testing.assert_allclose(
-    grid[1, 2].mean(0)[[0, 1]] + sides[1, 2].mean(0) / 2, [12, 20]
+    grid[1, 2].mean(0)[[0, 1]] + sides[1, 2].mean(0) / 2, [15.5, 23.5]
   )
   np.testing.assert_allclose(
     sides.prod(-1)[0, 0], [256] * 3 + [1024] * 3, rtol=1e-5

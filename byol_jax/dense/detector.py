@@ -17,7 +17,7 @@ from byol_jax.detection import (
   pooling,
   selection,
 )
-from byol_jax.networks import dense, faster_rcnn, network
+from byol_jax.networks import centres, dense, faster_rcnn, network
 from byol_jax.types import Batch
 
 # Overlap of a proposal with its object; less is background (arXiv 1504.08083,
@@ -47,14 +47,17 @@ def make_network(
     dtype = settings.compute_dtype if training else "float32"
     parts = dense.backbone(spec, axis_name, compute_dtype=dtype)
     features = parts.trunk(_filled(batch, spec), modes.trunk)
-    anchored = _anchored(batch, features, settings)
+    # The last group looks at boxes.
+    trunk = centres.num_groups(spec, last_dilation=1) - 1
+    lattice = centres.first(spec, batch["images"].shape[1], trunk)
+    anchored = _anchored(batch, features, lattice, settings)
     proposals = _proposals(anchored, batch, settings, training)
     seen, recall = proposals, ()
     if training:
       recall = jax.vmap(_recall)(proposals, batch["boxes"], batch["present"])
       seen = _examples(proposals, batch, settings)
       proposals = seen.proposals
-    cut = _cut(features, proposals.boxes / _stride(batch, features), settings)
+    cut = _cut(features, _in_cells(proposals.boxes, lattice), settings)
     flat = cut.reshape(-1, *cut.shape[2:])
     last = parts.last_group(flat, modes.last_group)
     pooled = jnp.mean(last, axis=(1, 2), dtype=jnp.float32)
@@ -87,9 +90,10 @@ def detections(
   )
 
 
-def _stride(batch: Batch, features: chex.Array) -> int:
-  """Pixels from one cell of a map to the next."""
-  return batch["images"].shape[1] // features.shape[1]
+def _in_cells(boxes, lattice: tuple[float, int]):
+  """Boxes in pixels as boxes in cells, each around where it looks."""
+  place, stride = lattice
+  return (boxes - (place + 0.5)) / stride + 0.5
 
 
 def _cut(features, boxes_in_cells, settings: detector_parts.Settings):
@@ -113,13 +117,15 @@ def _filled(batch: Batch, spec: network.EncoderSpec) -> chex.Array:
 
 
 def _anchored(
-  batch: Batch, features, settings: detector_parts.Settings
+  batch: Batch,
+  features,
+  lattice: tuple[float, int],
+  settings: detector_parts.Settings,
 ) -> detector_parts.Anchored:
   """Every anchor of a map, and what is said of it."""
-  stride = _stride(batch, features)
-  grid = jnp.array(anchors.grid(settings.shapes, features.shape[1:3], stride))
-  centres = 0.5 * (grid[:, :2] + grid[:, 2:])
-  inside = jnp.all(centres[None] < batch["size"][:, None], axis=-1)
+  grid = jnp.array(anchors.grid(settings.shapes, features.shape[1:3], *lattice))
+  middles = 0.5 * (grid[:, :2] + grid[:, 2:])
+  inside = jnp.all(middles[None] < batch["size"][:, None], axis=-1)
   head = faster_rcnn.ProposalHead(
     settings.channels, anchors.count(settings.shapes)
   )

@@ -55,12 +55,10 @@ def _anchor_losses(
   one: detector_parts.Anchored, row: Batch, settings: detector_parts.Settings
 ):
   """Both losses of one picture's anchors."""
-  found = matching.match(
-    one.boxes, row["boxes"], row["present"], _THRESHOLDS, True
-  )
-  found = found._replace(
-    positive=found.positive & one.inside, negative=found.negative & one.inside
-  )
+  # Without area, those beside the picture are no object's best.
+  shown = jnp.where(one.inside[:, None], one.boxes, 0.0)
+  found = matching.match(shown, row["boxes"], row["present"], _THRESHOLDS, True)
+  found = found._replace(negative=found.negative & one.inside)
   key = jax.random.fold_in(row["keys"], 0)
   taken = matching.sample(key, found, settings.num_anchors, _OBJECT_SHARE)
   truth = row["boxes"][found.truth[taken.index]]

@@ -23,13 +23,16 @@ def count(shapes: Shapes) -> int:
   return len(shapes.sizes) * len(shapes.ratios)
 
 
-def grid(shapes: Shapes, map_size: tuple[int, int], stride: int) -> np.ndarray:
+def grid(
+  shapes: Shapes, map_size: tuple[int, int], first: float, stride: int
+) -> np.ndarray:
   """All anchors of a map, by row, column and shape.
 
   Args:
     shapes: of one place.
     map_size: rows and columns of the map.
-    stride: pixels from one place to the next; the first centre is at half.
+    first: the pixel, from 0, in whose middle the first anchors have theirs.
+    stride: pixels from one place to the next.
 
   Returns:
     [rows * columns * count, 4] float32; they may reach out of the picture.
@@ -37,7 +40,7 @@ def grid(shapes: Shapes, map_size: tuple[int, int], stride: int) -> np.ndarray:
   sizes = np.repeat(np.asarray(shapes.sizes, np.float64), len(shapes.ratios))
   ratios = np.tile(np.asarray(shapes.ratios, np.float64), len(shapes.sizes))
   half = 0.5 * np.stack([sizes * ratios**0.5, sizes / ratios**0.5], axis=-1)
-  rows, columns = ((np.arange(n) + 0.5) * stride for n in map_size)
+  rows, columns = (first + 0.5 + np.arange(n) * stride for n in map_size)
   centres = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1)
   centres = centres[:, :, None]
   boxes = np.concatenate([centres - half, centres + half], axis=-1)

@@ -148,28 +148,30 @@ def _shrink(config: ml_collections.ConfigDict) -> None:
   config.detection.max_boxes = 42
   config.detection.train_px = (416,)
   config.detection.test_px = 416
-  config.detection.anchor_sizes = (8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+  # Half of the objects are smaller than 36 pixels.
+  sizes = (8.0, 12.0, 16.0, 24.0, 32.0, 64.0, 128.0, 256.0)
+  config.detection.anchor_sizes = sizes
   config.detection.proposal_channels = 64
-  config.detection.train_candidates = 600
-  config.detection.train_proposals = 150
-  config.detection.test_candidates = 1000
-  config.detection.test_proposals = 300
-  config.detection.sampled_anchors = 128
+  config.detection.train_candidates = 2000
+  config.detection.train_proposals = 300
+  config.detection.test_candidates = 6000
+  config.detection.test_proposals = 1000
+  config.detection.sampled_anchors = 512
   config.detection.sampled_boxes = 64
   config.detection.object_share = 0.5
   config.detection.pool_size = 8
-  config.detection.pool_samples = 1
-  config.detection.detection_candidates = 400
+  config.detection.pool_samples = 2
+  config.detection.detection_candidates = 1500
   config.network.image_px = 64
   config.network.encoder = "resnet8"
   config.network.width_multiplier = 2
   config.training.batch_size = 4
-  config.training.num_steps = 4000
+  config.training.num_steps = 8000
   config.training.warmup_steps = 100
   config.training.drops = (0.7, 0.9)
   config.optimizer.learning_rates = (0.02,)
   config.evaluation.batch_size = 8
-  config.checkpoint.every_steps = 250
+  config.checkpoint.every_steps = 500
 
 
 def _random_network() -> ml_collections.ConfigDict:
