@@ -109,6 +109,28 @@ TASKS: Mapping[str, Mapping[str, rules.Rule]] = {
   "depth": DEPTH,
 }
 
+# Settings that only the test depends on: of its data, and of each task.
+TEST_DATA = frozenset(
+  f"data.test_{kind}" for kind in ("path", "prefix", "list", "split")
+)
+ONLY_TEST: Mapping[str, frozenset[str]] = {
+  "segmentation": frozenset({"segmentation.test_px"}),
+  "detection": frozenset(
+    f"detection.{name}"
+    for name in (
+      "metric",
+      "test_px",
+      "test_candidates",
+      "test_proposals",
+      "detection_candidates",
+      "detection_overlap",
+      "detections",
+      "lowest_score",
+    )
+  ),
+  "depth": frozenset(),
+}
+
 
 def rules_of(
   encoder: Mapping[str, rules.Rule],

@@ -2,8 +2,9 @@
 
 import pytest
 
+from byol_jax import loop, schema_dense
 from byol_jax.data import problems
-from byol_jax.dense import runs
+from byol_jax.dense import division, keys, runs
 from tests import tiny_dense
 
 
@@ -58,3 +59,78 @@ def test_a_dry_run_reads_of_each_part(tmp_path, part):
   (tmp_path / part / "masks/0.png").write_bytes(b"none")
   with pytest.raises(problems.DataError, match=r"masks/0.png cannot be decode"):
     _said(tmp_path)
+
+
+SHORT = {"training__num_steps": 2}
+
+
+@pytest.fixture(scope="module")
+def made(root, tmp_path_factory):
+  """A finished run of two steps."""
+  workdir = tmp_path_factory.mktemp("made")
+  return workdir, tiny_dense.run(root, workdir, **SHORT)
+
+
+def test_a_finished_training_is_tested_again(made, root, monkeypatch):
+  workdir, first = made
+
+  def begin(*args):
+    raise AssertionError("It trains again.")
+
+  monkeypatch.setattr(loop, "_train", begin)
+  changes = {
+    "data__test_path": str(root / "train"),
+    "segmentation__test_px": (16, 16),
+  }
+  again = tiny_dense.run(root, workdir, **SHORT, **changes)
+  assert again["key"] != first["key"]
+  assert again["scores"] != first["scores"]
+  assert again["checkpoint"] == first["checkpoint"]
+
+
+def _keys(root, **changes):
+  encoder, config = runs.find(tiny_dense.config(root, **changes))
+  parts = division.open_parts(config, runs.TASKS[config.protocol])
+  return keys.of(config, encoder, parts)
+
+
+@pytest.mark.parametrize(
+  ("changes", "differ"),
+  [
+    ({"evaluation__batch_size": 4}, ()),
+    ({"evaluation__every_steps": 1}, ()),
+    ({"log_every": 9, "checkpoint__keep": 1}, ()),
+    ({"evaluation__pictures": 3}, ("result",)),
+    ({"segmentation__test_px": (16, 16)}, ("result",)),
+    ({"data__test_prefix": "test"}, ("result",)),
+    ({"segmentation__crop_px": (16, 16)}, ("result", "training")),
+    ({"training__num_steps": 5}, ("result", "training")),
+    ({"seed": 1}, ("result", "training")),
+  ],
+)
+def test_settings_make_another_training_or_result(root, changes, differ):
+  # So that a prefix can be given in more than one way.
+  base = {"data__test_path": str(root), "data__test_prefix": "test/"}
+  found, other = _keys(root, **base), _keys(root, **{**base, **changes})
+  names = found._fields
+  assert {x for x in names if getattr(found, x) != getattr(other, x)} == set(
+    differ
+  )
+
+
+def test_a_choice_of_the_rate_depends_on_the_tests_settings(root):
+  several = {
+    "optimizer__learning_rates": (0.1, 0.2),
+    "data__hold_out_images": 2,
+  }
+  first, larger = (
+    _keys(root, **several, segmentation__test_px=(px, px)) for px in (8, 16)
+  )
+  assert first.training != larger.training
+  elsewhere = _keys(root, **several, data__test_path=str(root / "train"))
+  assert first.training == elsewhere.training
+
+
+@pytest.mark.parametrize("task", schema_dense.TASKS)
+def test_settings_of_the_test_are_settings_of_the_task(task):
+  assert schema_dense.ONLY_TEST[task] <= set(schema_dense.TASKS[task])

@@ -116,7 +116,7 @@ def test_a_finished_run_is_an_encoder(made):
   assert encoder.image_px == 12
   features = encoders.as_function(encoder)
   assert features(np.zeros((1, 12, 12, 3), np.uint8)).shape == (1, 16)
-  assert result["checkpoint"] == f"{result['key']}/train"
+  assert result["checkpoint"].endswith("/train")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from byol_jax.dense import (
   depth,
   detection,
   division,
+  keys,
   segmentation,
   training,
   update,
@@ -91,8 +92,8 @@ def run(
   Args:
     config: from `find`.
     encoder: from `find`.
-    workdir: gets `results.json` and, below a folder of this config's own, the
-      checkpoints and the pictures.
+    workdir: gets `results.json`, the checkpoints in a folder of this training's
+      own, and the pictures in one of this result's.
     name: of the config, for the report.
 
   Returns:
@@ -106,30 +107,16 @@ def run(
   """
   with workdirs.open_workdir(workdir, num_bytes=0):
     task, parts = _open(config, encoder)
-    sizes, digest = division.sizes(parts), division.digest(parts)
-    inputs.check_hosts(digest)
-    key = results.key(config, encoder, [*sizes.values(), digest])
-    result = results.earlier(workdir, key)
-    if parallel.everywhere(result is not None)[0]:
-      if parallel.host() == 0:
-        results.restore(result, workdir)
-        print("Already there, from an earlier time:")
-    else:
-      start = time.monotonic()
-      prepared = _drawn(config, encoder, parts)
-      run_of = training.Run(config, task, prepared)
-      found = _train_and_test(run_of, parts, os.path.join(workdir, key))
-      result = {
-        "title": name,
-        "set": "",
-        "split": "test",
-        **found,
-        **results.about(config, encoder, run_of.encoder.variables),
-        "sizes": sizes,
-        "wall_secs": round(time.monotonic() - start, 1),
-        "key": key,
-      }
+    inputs.check_hosts(division.digest(parts))
+    named = keys.of(config, encoder, parts)
+    result = results.earlier(workdir, named.result)
+    if not parallel.everywhere(result is not None)[0]:
+      prepared = training.Run(config, task, _drawn(config, encoder, parts))
+      result = {"title": name, **_result(prepared, parts, workdir, named)}
       results.write(result, workdir)
+    elif parallel.host() == 0:
+      results.restore(result, workdir)
+      print("Already there, from an earlier time:")
     if parallel.host() == 0:
       print(results.line(result))
       print(f"Results: {os.path.join(workdir, 'results.json')}")
@@ -180,26 +167,41 @@ def _some_images(source: annotated.AnnotatedSource, image_px: int):
   return np.stack([pictures.centre_square(x, 1.0, image_px) for x in images])
 
 
-def _train_and_test(
-  run_of: training.Run, parts: division.Parts, folder: str
+def _result(
+  run_of: training.Run, parts: division.Parts, workdir: str, named: keys.Keys
 ) -> dict[str, Any]:
-  """Chooses the rate where there are several, trains, tests and draws."""
-  config, task = run_of.config, run_of.task
+  """Trains, tests and draws; what `results.json` says of it."""
+  config, task, start = run_of.config, run_of.task, time.monotonic()
+  state, choice = _trained(run_of, parts, os.path.join(workdir, named.training))
+  variables = update.variables(state)
+  scores = task.evaluate(variables, parts.test)
+  if config.evaluation.pictures:
+    place = os.path.join(workdir, named.result, _OVERLAYS)
+    task.draw(variables, parts.test, place)
+  return {
+    "set": "",
+    "split": "test",
+    "metric": task.metric,
+    "scores": dict(scores),
+    **choice,
+    "checkpoint": f"{named.training}/{_FINAL}",
+    **results.about(config, run_of.encoder, run_of.encoder.variables),
+    "sizes": division.sizes(parts),
+    "wall_secs": round(time.monotonic() - start, 1),
+    "key": named.result,
+  }
+
+
+def _trained(
+  run_of: training.Run, parts: division.Parts, folder: str
+) -> tuple[update.State, dict[str, Any]]:
+  """Chooses the rate where there are several, and trains with it."""
+  config = run_of.config
   chosen, candidates = {}, []
   if parts.valid:
     chosen, candidates = choosing.choose(run_of, parts, folder)
   rate = chosen.get("learning_rate", config.optimizer.learning_rates[0])
   data = training.Data(parts.everything, None)
   state = training.train(run_of, data, rate, os.path.join(folder, _FINAL))
-  variables = update.variables(state)
-  scores = task.evaluate(variables, parts.test)
-  if config.evaluation.pictures:
-    task.draw(variables, parts.test, os.path.join(folder, _OVERLAYS))
   steps = {"learning_rate": rate, "steps": config.training.num_steps}
-  return {
-    "metric": task.metric,
-    "scores": dict(scores),
-    "chosen": {**steps, **chosen},
-    "candidates": candidates,
-    "checkpoint": f"{os.path.basename(folder)}/{_FINAL}",
-  }
+  return state, {"chosen": {**steps, **chosen}, "candidates": candidates}

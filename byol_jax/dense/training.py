@@ -1,5 +1,6 @@
 """One training of a dense task, on the loop that all trainings share."""
 
+import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -8,10 +9,19 @@ import jax.numpy as jnp
 import ml_collections
 import optax
 
-from byol_jax import encoders, jobs, loop, optimizers, parallel, schedules
+from byol_jax import (
+  encoders,
+  jobs,
+  loop,
+  optimizers,
+  parallel,
+  schedules,
+  schema_dense,
+)
 from byol_jax.data import annotated
 from byol_jax.dense import task as tasks
 from byol_jax.dense import update
+from byol_jax.evaluation import results
 
 # What is drawn from the seed; an untrained encoder takes the seed's own key.
 _HEAD_KEY, _STEP_KEY = 1, 2
@@ -97,10 +107,16 @@ def train(
     ),
     batches=batches,
     evaluate=lambda state: _valid_scores(run, state, data),
-    config_json=config.to_json_best_effort(),
+    config_json=_described(config),
   )
   state, _ = loop.run(job, _plan(config), workdir)
   return state
+
+
+def _described(config: ml_collections.ConfigDict) -> str:
+  """The config without what only a test depends on, which may change."""
+  tests = schema_dense.ONLY_TEST[config.protocol]
+  return json.dumps(results.plain(config, tests))
 
 
 def _valid_scores(run: Run, state: update.State, data: Data):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -22,7 +22,10 @@ ERRORS = ("rel", "rms", "scale_invariant")
 
 
 def key(
-  config: ml_collections.ConfigDict, encoder: encoders.Encoder, data: Sequence
+  config: ml_collections.ConfigDict,
+  encoder: encoders.Encoder,
+  data: Sequence,
+  without: Collection[str] = (),
 ) -> str:
   """A short text that differs for whatever makes another result.
 
@@ -30,10 +33,10 @@ def key(
     config: a validated config of an evaluation.
     encoder: from `subject.find`, whose weights count, not its path.
     data: what tells one data set from another.
+    without: further settings that do not matter, as in `plain`.
   """
-  relevant = {k: v for k, v in plain(config).items() if k not in _IRRELEVANT}
-  # Of several, each is named in `data`.
-  relevant["data"].pop("sets", None)
+  # Of several sets, each is named in `data`.
+  relevant = plain(config, (*_IRRELEVANT, "data.sets", *without))
   known = [
     relevant,
     encoder._replace(name="", variables=None),
@@ -44,9 +47,20 @@ def key(
   return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-def plain(config: ml_collections.ConfigDict) -> dict[str, Any]:
-  """The config as JSON has it."""
-  return json.loads(config.to_json_best_effort())
+def plain(
+  config: ml_collections.ConfigDict, without: Collection[str] = ()
+) -> dict[str, Any]:
+  """The config as JSON has it.
+
+  Args:
+    config: any.
+    without: sections, and settings as "section.name", that are left out.
+  """
+  values = json.loads(config.to_json_best_effort())
+  for path in without:
+    section, _, name = path.rpartition(".")
+    (values.get(section, {}) if section else values).pop(name, None)
+  return values
 
 
 def about(
