@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from byol_jax.data import annotated, annotated_batches, sources
+from byol_jax.data import annotated, annotated_batches, pairing, sources
 
 COUNT = 6
 
@@ -35,7 +35,7 @@ def voc(tmp_path_factory):
 
 
 def _place(root, list_path="", targets="SegmentationClassAug"):
-  return annotated.Place(str(root), "", "JPEGImages", targets, str(list_path))
+  return pairing.Place(str(root), "", "JPEGImages", targets, str(list_path))
 
 
 def _open(root, *args):
@@ -79,7 +79,7 @@ def test_a_list_that_does_not_fit_is_refused(voc, tmp_path, text, match):
 
 
 def test_a_folder_that_is_not_there_is_refused(voc):
-  with pytest.raises(ValueError, match="no pictures are below 'Masks' in"):
+  with pytest.raises(ValueError, match="no pictures are below 'Masks/' in"):
     _open(voc, "", "Masks")
 
 
@@ -101,6 +101,23 @@ def test_a_mask_that_does_not_fit_is_refused(tmp_path, mask, match):
   (tmp_path / "Masks/p0.png").write_bytes(_png(mask))
   source = _open(tmp_path, "", "Masks")
   with pytest.raises(ValueError, match=match):
+    source.read(0)
+
+
+def test_a_picture_that_exif_turns_is_refused(tmp_path):
+  for name in ("JPEGImages", "Masks"):
+    (tmp_path / name).mkdir()
+  picture = Image.fromarray(np.zeros((4, 5, 3), np.uint8))
+  turned = Image.Exif()
+  turned[0x0112] = 3
+  picture.save(tmp_path / "JPEGImages/p0.jpg", exif=turned)
+  picture.save(tmp_path / "JPEGImages/p1.jpg")
+  for i in range(2):
+    mask = _png(np.zeros((4, 5), np.uint8))
+    (tmp_path / f"Masks/p{i}.png").write_bytes(mask)
+  source = _open(tmp_path, "", "Masks")
+  assert source.read(1)[0].shape == (4, 5, 3)
+  with pytest.raises(ValueError, match=r"p0\.jpg has the EXIF orientation 3"):
     source.read(0)
 
 

@@ -1,13 +1,11 @@
 """Pictures with masks, depth maps or boxes, decoded when they are read."""
 
-import logging
-import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from byol_jax.data import files, folder, pictures, problems
+from byol_jax.data import folder, pairing, pictures, problems
 
 
 class AnnotatedSource(NamedTuple):
@@ -20,37 +18,21 @@ class AnnotatedSource(NamedTuple):
       as a mask or a depth map [height, width]; may be called by several threads
       at once.
     name: position to a name for messages.
+    fingerprint: position to a few bytes that differ when the target does; none
+      where the set's own name and version tell.
   """
 
   num_images: int
   class_names: tuple[str, ...]
   read: Callable[[int], tuple[np.ndarray, Any]]
   name: Callable[[int], str]
-
-
-class Place(NamedTuple):
-  """Where the pairs of a part lie.
-
-  Attributes:
-    path: a folder, or a tar file.
-    prefix: only what lies below this sub-folder counts; empty for all.
-    images_folder: below that, of the pictures.
-    targets_folder: below that, of the masks or depth maps.
-    list_path: a text file with one picture a line, by name without ending or by
-      path, first word of the line; empty for all pictures.
-  """
-
-  path: str
-  prefix: str
-  images_folder: str
-  targets_folder: str
-  list_path: str
+  fingerprint: Callable[[int], bytes] = lambda position: b""
 
 
 def open_pairs(
-  place: Place, decode: Callable[[bytes], np.ndarray]
+  place: pairing.Place, decode: Callable[[bytes], np.ndarray]
 ) -> AnnotatedSource:
-  """Opens pictures and the files of the same name beside them.
+  """Opens pictures and the masks or depth maps of the same name beside them.
 
   Pictures without such a file are left out, with one warning.
 
@@ -60,37 +42,62 @@ def open_pairs(
       `pictures.ERRORS`.
 
   Returns:
-    The pairs sorted by name.
+    The pairs sorted by name, or in the list's order.
 
   Raises:
-    ValueError: the path or the list cannot be read, no pair is there, or a
-      listed picture lacks one half; by `read`, a file cannot be decoded or a
-      target has another size than its picture.
+    ValueError: as `pairing.open_pairs`; by `read`, a file cannot be decoded, a
+      picture is to be turned, or a target has another size than its picture.
   """
-  found = files.open_files(
-    place.path, lambda name: name.lower().endswith(folder.EXTENSIONS)
-  )
-  images, targets = (
-    _by_stem(found.names, place.prefix, name)
-    for name in (place.images_folder, place.targets_folder)
-  )
-  stems = _chosen(place, images, targets)
+  pairs = pairing.open_pairs(place, folder.EXTENSIONS)
 
   def read(position):
-    stem = stems[position]
-    image = _decoded(found, images[stem], pictures.decode)
-    target = _decoded(found, targets[stem], decode)
+    names = pairs.names[position]
+    image = decoded_picture(pairing.read(pairs, names.image), names.image)
+    target = _decoded(pairing.read(pairs, names.target), names.target, decode)
     if target.shape != image.shape[:2]:
       sizes = [f"{x.shape[1]}x{x.shape[0]}" for x in (target, image)]
       raise ValueError(
-        f"{problems.printable(targets[stem])} has {sizes[0]} pixels, and its"
+        f"{problems.printable(names.target)} has {sizes[0]} pixels, and its"
         f" picture has {sizes[1]}."
       )
     return image, target
 
   return AnnotatedSource(
-    len(stems), (), read, lambda position: images[stems[position]]
+    num_images=len(pairs.names),
+    class_names=(),
+    read=read,
+    name=lambda position: pairs.names[position].image,
+    fingerprint=lambda position: pairing.fingerprint(pairs, position),
   )
+
+
+def decoded_picture(encoded: bytes, name: str) -> np.ndarray:
+  """Decodes a picture whose pixels have answers.
+
+  Args:
+    encoded: the file.
+    name: for messages.
+
+  Returns:
+    [height, width, 3] uint8.
+
+  Raises:
+    ValueError: it cannot be decoded, or EXIF wants it turned: whether a mask or
+      a box was drawn on it before or after that, no file says.
+  """
+
+  def decode(encoded):
+    with pictures.opened(encoded) as picture:
+      return pictures.orientation(picture), pictures.to_rgb(picture)
+
+  orientation, image = _decoded(encoded, name, decode)
+  if orientation != 1:
+    raise ValueError(
+      f"{problems.printable(name)} has the EXIF orientation {orientation}, and"
+      " what belongs to it may fit it before or after turning: save the picture"
+      " without this entry, turned as its mask or boxes are."
+    )
+  return image
 
 
 def decode_mask(encoded: bytes) -> np.ndarray:
@@ -128,72 +135,13 @@ def select(
     num_images=len(chosen),
     read=lambda position: source.read(chosen[position]),
     name=lambda position: source.name(chosen[position]),
+    fingerprint=lambda position: source.fingerprint(chosen[position]),
   )
 
 
-def _by_stem(
-  names: Sequence[str], prefix: str, subfolder: str
-) -> dict[str, str]:
-  """The files of a folder, by name without ending."""
-  parts = [part.strip("/") for part in (prefix, subfolder)]
-  below = "".join(f"{part}/" for part in parts if part)
-  return {
-    str(pathlib.PurePosixPath(name[len(below) :]).with_suffix("")): name
-    for name in names
-    if name.startswith(below)
-  }
-
-
-def _chosen(place: Place, images, targets) -> list[str]:
-  """Names of the pairs, in order."""
-  if not images or not targets:
-    missing = place.targets_folder if images else place.images_folder
-    below = "/".join(x.strip("/") for x in (place.prefix, missing) if x)
-    raise ValueError(f"no pictures are below {below!r} in {place.path!r}.")
-  if place.list_path:
-    return _listed(place, images, targets)
-  stems = sorted(images.keys() & targets.keys())
-  if not stems:
-    raise ValueError(
-      f"no picture of {place.images_folder!r} in {place.path!r} has a file of"
-      f" the same name in {place.targets_folder!r}."
-    )
-  alone = len(images) - len(stems)
-  if alone:
-    logging.warning(
-      "Left %d of %d pictures out, which have nothing in %s.",
-      alone,
-      len(images),
-      place.targets_folder,
-    )
-  return stems
-
-
-def _listed(place: Place, images, targets) -> list[str]:
-  """Names of a list such as VOC's, each of which must be there."""
+def _decoded(encoded: bytes, name: str, decode: Callable[[bytes], Any]) -> Any:
   try:
-    lines = pathlib.Path(place.list_path).read_text("utf-8").splitlines()
-  except (OSError, UnicodeDecodeError) as error:
-    raise ValueError(
-      f"the list {place.list_path!r} cannot be read ({error})."
-    ) from error
-  words = [line.split()[0] for line in lines if line.strip()]
-  stems = [pathlib.PurePosixPath(word).stem for word in words]
-  if not stems:
-    raise ValueError(f"the list {place.list_path!r} names no picture.")
-  for stem in stems:
-    if stem not in images or stem not in targets:
-      where = place.targets_folder if stem in images else place.images_folder
-      raise ValueError(
-        f"{stem!r} of the list {place.list_path!r} is not in {where!r} of"
-        f" {place.path!r}."
-      )
-  return stems
-
-
-def _decoded(found: files.Files, name: str, decode: Callable) -> np.ndarray:
-  try:
-    return decode(found.read(name, None))
+    return decode(encoded)
   except pictures.ERRORS as error:
     raise ValueError(
       f"{problems.printable(name)} cannot be decoded"

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from concurrent import futures
 
 import numpy as np
 
@@ -17,14 +18,18 @@ def digest(
   """A short text that differs when the data do.
 
   Class names, sizes and all labels that are known without reading count; of
-  arrays the pixels too, of files their names. TFDS sets are told apart by what
-  names them, which the caller has.
+  arrays the pixels too, of files their names, and the contents of masks, depth
+  maps and boxes. TFDS sets are told apart by what names them, which the caller
+  has.
 
   Args:
     parts: opened parts in a fixed order; None for one that there is not.
 
   Returns:
     16 hexadecimal digits of a SHA-256.
+
+  Raises:
+    ValueError: a mask, depth map or file of boxes cannot be read.
   """
   whole = hashlib.sha256()
   for part in parts:
@@ -50,6 +55,10 @@ def _pieces(
   elif hasattr(source, "name"):
     for position in range(size):
       yield source.name(position).encode("utf-8", "surrogateescape")
+  if isinstance(source, annotated.AnnotatedSource):
+    # Many small files, perhaps over a network.
+    with futures.ThreadPoolExecutor() as pool:
+      yield from pool.map(source.fingerprint, range(size))
 
 
 def _array(values: np.ndarray) -> Iterator[bytes | memoryview]:

@@ -87,7 +87,7 @@ def to_rgb(picture: Image.Image) -> np.ndarray:
     [height, width, 3] uint8.
   """
   # Not ImageOps.exif_transpose, which fails over any broken EXIF entry.
-  turn = _TURNS.get(_orientation(picture))
+  turn = _TURNS.get(orientation(picture))
   if turn is not None:
     picture = picture.transpose(turn)
   if picture.mode.startswith("I"):
@@ -99,6 +99,19 @@ def to_rgb(picture: Image.Image) -> np.ndarray:
     white = Image.new("RGBA", picture.size, "white")
     picture = Image.alpha_composite(white, picture)
   return np.asarray(picture.convert("RGB"))
+
+
+def orientation(picture: Image.Image) -> int:
+  """How EXIF has a picture turned: 1, upright, to 8.
+
+  Args:
+    picture: as opened by Pillow; 1 where its EXIF is missing or broken.
+  """
+  try:
+    said = picture.getexif().get(_ORIENTATION)
+  except _EXIF_ERRORS:
+    return 1
+  return said if said in _TURNS else 1
 
 
 def centre_square(image: np.ndarray, share: float, image_px: int) -> np.ndarray:
@@ -191,17 +204,9 @@ def opened(encoded: bytes) -> Iterator[Image.Image]:
       yield picture
 
 
-def _orientation(picture: Image.Image) -> int | None:
-  """What EXIF says of it; None where there is no EXIF, or a broken one."""
-  try:
-    return picture.getexif().get(_ORIENTATION)
-  except _EXIF_ERRORS:
-    return None
-
-
 def _is_plain_jpeg(picture: Image.Image) -> bool:
   return (
     picture.format == "JPEG"
     and picture.mode in ("RGB", "L")
-    and _orientation(picture) not in _TURNS
+    and orientation(picture) == 1
   )

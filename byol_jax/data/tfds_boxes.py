@@ -11,7 +11,6 @@ from byol_jax.data import (
   annotated,
   batching,
   boxes,
-  pictures,
   tfds_builder,
   tfds_source,
 )
@@ -56,17 +55,21 @@ def open_tfds(
 
   def read(position):
     record = tfds_source.record(records, position, name)
-    try:
-      image = pictures.decode(record["image"])
-    except pictures.ERRORS as error:
-      raise ValueError(
-        f"{title(position)} cannot be decoded ({pictures.reason(error)})."
-      ) from error
+    image = annotated.decoded_picture(record["image"], title(position))
     shape = image.shape[:2]
     there = _objects(record["objects"], shape, shift)
     return image, boxes.checked(there, shape, title(position))
 
-  return annotated.AnnotatedSource(num_images, class_names, read, title)
+  def fingerprint(position):
+    # Of a set in memory; of another every record would have to be read.
+    if not isinstance(records, list):
+      return b""
+    found = _objects(records[position]["objects"], (1, 1), 0.0)
+    return b"".join(values.tobytes() for values in found)
+
+  return annotated.AnnotatedSource(
+    num_images, class_names, read, title, fingerprint
+  )
 
 
 def _class_names(builder: tfds.core.DatasetBuilder, name: str):

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from byol_jax.data import annotated, boxes, problems
+from byol_jax.data import annotated, boxes, pairing, problems
 from byol_jax.detection import objects
 
 _CORNERS = ("ymin", "xmin", "ymax", "xmax")
@@ -21,7 +21,7 @@ class _Annotation(NamedTuple):
 
 
 def open_voc(
-  place: annotated.Place, class_names: Sequence[str] = ()
+  place: pairing.Place, class_names: Sequence[str] = ()
 ) -> annotated.AnnotatedSource:
   """Opens pictures with an XML file each.
 
@@ -41,7 +41,7 @@ def open_voc(
     ValueError: a folder, the list or a file is missing, or a file is no
       annotation or names an unknown class; by `read`, as `boxes.source`.
   """
-  pairs = boxes.open_pairs(place, ".xml", needed=True)
+  pairs = pairing.open_pairs(place, (".xml",))
   parsed = [_parse(pairs, pair.target) for pair in pairs.names]
   names = _numbered(parsed, tuple(class_names), place.path)
   number = {name: label for label, name in enumerate(names)}
@@ -71,7 +71,7 @@ def _numbered(
   return known or tuple(seen)
 
 
-def _parse(pairs: boxes.Pairs, name: str) -> _Annotation:
+def _parse(pairs: pairing.Pairs, name: str) -> _Annotation:
   try:
     found = ElementTree.fromstring(pairs.found.read(name, None))
     return _annotation(found.findall("object"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from byol_jax.data import annotated, boxes, problems
+from byol_jax.data import annotated, boxes, pairing, problems
 from byol_jax.detection import objects
 
 # Where the names of the classes are, by number or one a line.
@@ -15,7 +15,7 @@ _NAMES = ("box_classes.json", "classes.json", "classes.txt")
 _WORDS = 5
 
 
-def open_yolo(place: annotated.Place) -> annotated.AnnotatedSource:
+def open_yolo(place: pairing.Place) -> annotated.AnnotatedSource:
   """Opens pictures with a text file each: class x y width height, a box a line.
 
   Class numbers count from 0; centre and sides are fractions of the picture. A
@@ -32,7 +32,7 @@ def open_yolo(place: annotated.Place) -> annotated.AnnotatedSource:
     ValueError: a folder, the list or the names are missing, or a line is no
       box; by `read`, as `boxes.source`.
   """
-  pairs = boxes.open_pairs(place, ".txt", needed=False)
+  pairs = pairing.open_pairs(place, (".txt",), needed=False)
   names = _class_names(pairs, place)
   rows = [_parse(pairs, pair.target, len(names)) for pair in pairs.names]
 
@@ -49,7 +49,7 @@ def open_yolo(place: annotated.Place) -> annotated.AnnotatedSource:
   return boxes.source(pairs, names, objects_of)
 
 
-def _class_names(pairs: boxes.Pairs, place: annotated.Place) -> tuple[str, ...]:
+def _class_names(pairs: pairing.Pairs, place: pairing.Place) -> tuple[str, ...]:
   """The names by number; a number that is left out names itself."""
   for name in _NAMES:
     if pairs.root + name in pairs.found.names:
@@ -60,7 +60,7 @@ def _class_names(pairs: boxes.Pairs, place: annotated.Place) -> tuple[str, ...]:
   )
 
 
-def _parse_names(pairs: boxes.Pairs, name: str) -> tuple[str, ...]:
+def _parse_names(pairs: pairing.Pairs, name: str) -> tuple[str, ...]:
   try:
     text = pairs.found.read(name, None).decode("utf-8")
     if name.endswith(".txt"):
@@ -76,7 +76,7 @@ def _parse_names(pairs: boxes.Pairs, name: str) -> tuple[str, ...]:
     ) from error
 
 
-def _parse(pairs: boxes.Pairs, name: str, num_classes: int) -> np.ndarray:
+def _parse(pairs: pairing.Pairs, name: str, num_classes: int) -> np.ndarray:
   """[n, 5] class, x, y, width and height."""
   if not name:
     return np.zeros((0, _WORDS))

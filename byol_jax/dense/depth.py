@@ -9,7 +9,7 @@ import numpy as np
 
 from byol_jax import inputs, parallel
 from byol_jax.augment import policies, views
-from byol_jax.data import annotated, annotated_batches, depth_maps
+from byol_jax.data import annotated, annotated_batches, depth_maps, pairing
 from byol_jax.dense import depth_scoring
 from byol_jax.dense import task as tasks
 from byol_jax.depth import losses
@@ -86,7 +86,7 @@ def _open_pairs(data, part: str) -> annotated.AnnotatedSource:
       f"data.{part}_path is empty: name a folder or tar with"
       f" {data.images_folder} and {data.targets_folder}."
     )
-  place = annotated.Place(
+  place = pairing.Place(
     path=data[f"{part}_path"],
     prefix=data[f"{part}_prefix"],
     images_folder=data.images_folder,

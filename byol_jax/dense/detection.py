@@ -8,7 +8,7 @@ import ml_collections
 import numpy as np
 
 from byol_jax import parallel
-from byol_jax.data import annotated, voc, yolo
+from byol_jax.data import annotated, pairing, voc, yolo
 from byol_jax.dense import (
   box_overlays,
   detected,
@@ -105,14 +105,14 @@ def _open(config, part: str) -> annotated.AnnotatedSource:
   return voc.open_voc(place, _open(config, "train").class_names)
 
 
-def _place(data, part: str) -> annotated.Place:
+def _place(data, part: str) -> pairing.Place:
   path = data[f"{part}_path"]
   if not path:
     raise ValueError(
       f"data.{part}_path is empty: name a folder or tar with"
       f" {data.images_folder} and {data.targets_folder}."
     )
-  return annotated.Place(
+  return pairing.Place(
     path,
     data[f"{part}_prefix"],
     data.images_folder,

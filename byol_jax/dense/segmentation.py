@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 from byol_jax import inputs, parallel, stopping
-from byol_jax.data import annotated, annotated_batches
+from byol_jax.data import annotated, annotated_batches, pairing
 from byol_jax.dense import confusion, crops, overlays
 from byol_jax.dense import task as tasks
 from byol_jax.networks import dense, fcn, network
@@ -34,7 +34,7 @@ def open_part(
       f"data.{part}_path is empty: name a folder or tar with"
       f" {data.images_folder} and {data.targets_folder}."
     )
-  place = annotated.Place(
+  place = pairing.Place(
     data[f"{part}_path"],
     data[f"{part}_prefix"],
     data.images_folder,
