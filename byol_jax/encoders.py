@@ -189,6 +189,11 @@ def as_unit_range(images: chex.Array) -> chex.Array:
   Raises:
     ValueError: another shape or type.
   """
+  if not hasattr(images, "ndim"):
+    raise ValueError(
+      "Pictures must be an array [n, height, width, 3], not a"
+      f" {type(images).__name__}."
+    )
   if images.ndim != 4 or images.shape[-1] != 3:
     raise ValueError(
       f"Pictures must be [n, height, width, 3], not {list(images.shape)}."

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from absl import app, flags
 from matplotlib import figure
 
-from byol_jax import compiler, exits, grids, inputs, records
+from byol_jax import compiler, exits, grids, inputs, intact, records
 from byol_jax import config as config_lib
 from byol_jax import main as main_lib
 
@@ -45,6 +45,7 @@ def main(argv: Sequence[str]) -> None:
       raise ValueError("The preview is for configs that pretrain.")
     # Any number of devices will do for a preview.
     config_lib.validate(values.config, num_devices=1)
+    _check_path(values.out)
     grid = grids.draw(
       inputs.open_inputs(values.config),
       values.config.seed,
@@ -80,6 +81,18 @@ def save(grid: grids.Grid, path: str) -> None:
     text = textwrap.fill(name.replace("_", " "), _NAME_LETTERS)
     axes.text(-8, middle, text, ha="right", va="center", fontsize=8)
   page.savefig(path, format="png")
+
+
+def _check_path(path: str) -> None:
+  """Refuses a file of another kind, or one that cannot be written."""
+  if not path.lower().endswith(".png"):
+    raise ValueError(f"--out={path} has to end in .png.")
+  try:
+    intact.try_out(path)
+  except OSError as error:
+    raise ValueError(
+      f"--out={path} cannot be written: {error.strerror}."
+    ) from error
 
 
 def _define_flags(values: flags.FlagValues) -> None:

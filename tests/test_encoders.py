@@ -164,6 +164,11 @@ def test_as_unit_range_refuses_others(shape, dtype, sentence):
     encoders.as_unit_range(np.zeros(shape, dtype))
 
 
+def test_as_unit_range_refuses_a_path():
+  with pytest.raises(ValueError, match="must be an array .* not a str"):
+    encoders.as_unit_range("picture.jpg")
+
+
 def test_another_norm_decay_keeps_the_averages():
   """Haiku's average is hidden / (1 - decay ** counter)."""
   average, counter = np.array([[2.0, -3.0]], np.float32), np.int32(5)

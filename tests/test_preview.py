@@ -221,10 +221,22 @@ def test_command_writes_the_embedded_patches(tmp_path):
     assert file.height >= 28 + 2 * 96 + 4 + 4
 
 
-def test_command_refuses_with_one_line_and_code_2(tmp_path):
-  path = tmp_path / "missing" / "preview.png"
-  done = _run("--config=configs/cpu.py", f"--out={path}", "--num_images=1")
-  assert done.returncode == 2
-  assert done.stderr.splitlines()[-1] == (
-    f"byol_jax: --out={path} is not written: No such file or directory."
-  )
+@pytest.mark.parametrize(
+  ("name", "reason"),
+  [
+    ("missing/preview.png", "cannot be written: No such file or directory."),
+    ("preview.jpg", "has to end in .png."),
+  ],
+)
+def test_a_path_is_refused_before_drawing(
+  tmp_path, name, reason, monkeypatch, capsys
+):
+  monkeypatch.setattr(grids, "draw", None)
+  values, path = flags.FlagValues(), tmp_path / name
+  arguments = ["--config=configs/cpu.py", f"--out={path}"]
+  preview.parse_flags(["preview", *arguments], values)
+  monkeypatch.setattr(flags, "FLAGS", values)
+  with pytest.raises(SystemExit) as error:
+    preview.main([])
+  assert error.value.code == 2
+  assert capsys.readouterr().err == f"byol_jax: --out={path} {reason}\n"

@@ -173,7 +173,7 @@ def steps_per_epoch(num_images: int, batch_size: int) -> int:
   if num_images < batch_size:
     raise ValueError(
       f"the training set has {num_images} images, fewer than one batch of"
-      f" {batch_size}."
+      f" {batch_size}: lower training.batch_size."
     )
   return num_images // batch_size
 
