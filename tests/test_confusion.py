@@ -31,7 +31,7 @@ def test_counts_are_scikit_learns(pixels):
 
 def test_scores_are_scikit_learns(pixels):
   predicted, truth = pixels
-  scores = confusion.scores(confusion.counts(predicted, truth, 5, VOID))
+  scores = confusion.scores(confusion.counts(predicted, truth, 5, VOID), VOID)
   counted = truth != VOID
   pair = truth[counted], predicted[counted]
   # Of the classes that are there, as in VOC.
@@ -43,10 +43,19 @@ def test_scores_are_scikit_learns(pixels):
 
 
 def test_a_class_that_is_only_predicted_counts_as_a_miss():
-  found = confusion.scores(np.array([[3, 1], [0, 0]]))
+  found = confusion.scores(np.array([[3, 1], [0, 0]]), VOID)
   assert found["miou"] == pytest.approx((3 / 4 + 0) / 2)
+
+
+def test_a_void_class_among_the_others_is_left_out_of_the_mean():
+  predicted = np.array([0, 1, 1, 2, 2, 2])
+  truth = np.array([1, 1, 0, 0, 2, 1])
+  found = confusion.scores(confusion.counts(predicted, truth, 3, 0), 0)
+  # Of class 1 one of three is found, and class 2 has one of two.
+  assert found["miou"] == pytest.approx((1 / 3 + 1 / 2) / 2)
+  assert found["pixel_accuracy"] == pytest.approx(2 / 4)
 
 
 def test_a_part_without_any_class_is_refused():
   with pytest.raises(ValueError, match="all are void"):
-    confusion.scores(np.zeros((3, 3)))
+    confusion.scores(np.zeros((3, 3)), VOID)

@@ -31,13 +31,15 @@ def counts(
   return found[:-1].reshape(num_classes, num_classes).astype(jnp.int32)
 
 
-def scores(confusion: np.ndarray) -> Mapping[str, float]:
+def scores(confusion: np.ndarray, void: int) -> Mapping[str, float]:
   """Mean intersection over union and share of right pixels.
 
   Counts are of the whole data set (Pascal VOC), not averaged over pictures.
 
   Args:
     confusion: [num_classes, num_classes] integers, as `counts` sums up to.
+    void: as `counts`; below num_classes it has a row and a column, but it is no
+      class: whoever predicts it misses the pixel's own.
 
   Returns:
     `miou`, mean over the classes that are in the truth or predicted anywhere,
@@ -51,7 +53,7 @@ def scores(confusion: np.ndarray) -> Mapping[str, float]:
     raise ValueError("no pixel of the test part has a class: all are void.")
   right = np.diag(confusion)
   union = confusion.sum(axis=0) + confusion.sum(axis=1) - right
-  there = union > 0
+  there = (union > 0) & (np.arange(len(union)) != void)
   return {
     "miou": float(np.mean(right[there] / union[there])),
     "pixel_accuracy": float(right.sum() / confusion.sum()),

@@ -176,7 +176,7 @@ def _evaluate(config, count: Callable, source) -> dict[str, float]:
   for batch in _test_batches(config, source):
     stopping.check()
     total += parallel.first(count(parallel.shard(batch)))
-  return dict(confusion.scores(total))
+  return dict(confusion.scores(total, config.segmentation.void_label))
 
 
 def _draw(config, predict: Callable, source, folder: str) -> None:
