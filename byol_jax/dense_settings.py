@@ -21,6 +21,8 @@ def check(values: Mapping[str, Any]) -> None:
     path = values[f"data.{part}_path"]
     if path:
       places.check_local(f"data.{part}_path", path)
+  if values["protocol"] == "segmentation":
+    _check_classes(values)
   if values["protocol"] == "depth":
     _check_depth(values)
 
@@ -52,6 +54,17 @@ def _check_training(values: Mapping[str, Any]) -> None:
     raise ValueError(
       f"training.warmup_steps={warmup} must be below"
       f" training.num_steps={steps}."
+    )
+
+
+def _check_classes(values: Mapping[str, Any]) -> None:
+  names = values["segmentation.class_names"]
+  number = values["segmentation.num_classes"]
+  if names and len(names) != number:
+    raise ValueError(
+      f"segmentation.class_names has {len(names)} names, and"
+      f" segmentation.num_classes={number}: give as many, or none,"
+      ' --config.segmentation.class_names="()".'
     )
 
 

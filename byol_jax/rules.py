@@ -67,6 +67,13 @@ def count(low: int) -> Rule:
   return Rule((int,), lambda value: value >= low, f"an integer from {low} up")
 
 
+def byte() -> Rule:
+  """A value that a pixel of a mask can have."""
+  return Rule(
+    (int,), lambda value: 0 <= value <= 255, "an integer from 0 to 255"
+  )
+
+
 def side() -> Rule:
   """Pixels of a picture's side.
 

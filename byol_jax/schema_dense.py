@@ -41,7 +41,7 @@ SEGMENTATION: Mapping[str, rules.Rule] = {
   "data.source": rules.choice("pairs"),
   "segmentation.num_classes": rules.count(2),
   "segmentation.class_names": rules.names(),
-  "segmentation.void_label": rules.count(0),
+  "segmentation.void_label": rules.byte(),
   "segmentation.crop_px": rules.pixels(),
   "segmentation.test_px": rules.pixels(),
   "segmentation.scales": rules.numbers(2, 0.01, 100.0, ordered=True),

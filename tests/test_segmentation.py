@@ -128,6 +128,8 @@ def test_a_finished_run_is_an_encoder(made):
     ({"training__drops": (0.9, 0.7)}, "drops must be rising numbers"),
     ({"training__warmup_steps": 120}, "warmup_steps=120 must be below"),
     ({"data__train_path": "nowhere"}, "data.train_path=nowhere"),
+    ({"segmentation__void_label": 300}, "void_label must be .* 0 to 255"),
+    ({"segmentation__num_classes": 5}, "class_names has 4 names, and .*=5"),
   ],
 )
 def test_settings_that_do_not_fit_are_refused(root, changes, match):
@@ -136,7 +138,10 @@ def test_settings_that_do_not_fit_are_refused(root, changes, match):
 
 
 def test_a_class_beyond_the_last_is_named(root):
-  config = _config(root, segmentation__num_classes=3)
+  names = ("black", "dark", "bright")
+  config = _config(
+    root, segmentation__num_classes=3, segmentation__class_names=names
+  )
   source = segmentation.open_part(config, "train")
   with pytest.raises(ValueError, match=r"images/0\.png has the class 3, "):
     source.read(0)
