@@ -70,6 +70,11 @@ def digest(parts: Parts) -> str:
 
 def _held_out(protocol: str, num_images: int, count: int, seed: int):
   """Positions of the last pictures, or of any."""
+  if count >= num_images:
+    raise ValueError(
+      f"data.hold_out_images={count} of {num_images} training pictures leaves"
+      " none to train on."
+    )
   if protocol in _IN_ORDER:
     return splits.last(num_images, count)
   return splits.random_part(num_images, count, seed)
