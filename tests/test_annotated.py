@@ -79,7 +79,7 @@ def test_a_list_that_does_not_fit_is_refused(voc, tmp_path, text, match):
 
 
 def test_a_folder_that_is_not_there_is_refused(voc):
-  with pytest.raises(ValueError, match="no pictures are below 'Masks/' in"):
+  with pytest.raises(ValueError, match="no pictures are below 'Masks' in"):
     _open(voc, "", "Masks")
 
 

@@ -87,5 +87,5 @@ def test_missing_names_and_folders_are_named(tmp_path):
   (tmp_path / "box_classes.json").unlink()
   with pytest.raises(ValueError, match="no names of the classes"):
     yolo.open_yolo(place)
-  with pytest.raises(ValueError, match=r"no \.txt files are below 'labels/'"):
+  with pytest.raises(ValueError, match=r"no \.txt files are below 'labels'"):
     yolo.open_yolo(place._replace(targets_folder="labels"))

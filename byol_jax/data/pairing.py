@@ -127,7 +127,8 @@ def _in_folder(
   }
   if not names:
     kind = "pictures" if endings is folder.EXTENSIONS else f"{endings[0]} files"
-    raise ValueError(f"no {kind} are below {below!r} in {place.path!r}.")
+    where = below.rstrip("/")
+    raise ValueError(f"no {kind} are below {where!r} in {place.path!r}.")
   return names
 
 
