@@ -1,48 +1,21 @@
 """Depth as a task: data, network, loss and scores together."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
 from byol_jax import config as config_lib
 from byol_jax import encoders, parallel
-from byol_jax.data import annotated
 from byol_jax.dense import (
   depth,
   depth_baseline,
-  depth_scoring,
   division,
 )
 from byol_jax.depth import losses
 from byol_jax.networks import dense
 from configs.eval import depth as depth_config
-
-
-def _config(preset="nyu_desk", **changes):
-  config = depth_config.get_config(preset).copy_and_resolve_references()
-  config.unlock()
-  small = {
-    "encoder": "random",
-    "data.train_prefix": "",
-    "network.encoder": "tiny_resnet",
-    "network.width_multiplier": 1,
-    "depth.resized_px": (40, 50),
-    "depth.image_px": (36, 48),
-    "depth.widths": (4,),
-    "depth.zoom": 1.0,
-    "training.batch_size": 2,
-    "evaluation.batch_size": 2,
-    "evaluation.pictures": 1,
-  }
-  for key, value in {**small, **changes}.items():
-    section = config
-    *parts, name = key.split(".")
-    for part in parts:
-      section = section[part]
-    section[name] = value
-  return config
+from tests import tiny_depth
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +38,7 @@ def pairs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def desk(pairs):
   """Config, task and batch of the smallest network."""
-  config = _config(**{"data.train_path": pairs})
+  config = tiny_depth.config(**{"data.train_path": pairs})
   task = depth.make(config, encoders.spec_of(config.network))
   source = depth.open_part(config, "train")
   return config, task, next(task.train_batches(source, 0))
@@ -73,9 +46,11 @@ def desk(pairs):
 
 def test_every_preset_is_valid_with_its_data(pairs):
   paths = {"data.train_path": pairs}
-  config_lib.validate(_config(**paths), 2)
-  config_lib.validate(_config("nyu", **paths, **{"data.test_path": pairs}), 2)
-  config_lib.validate(_config("nyu_tfds"), 2)
+  config_lib.validate(tiny_depth.config(**paths), 2)
+  config_lib.validate(
+    tiny_depth.config("nyu", **paths, **{"data.test_path": pairs}), 2
+  )
+  config_lib.validate(tiny_depth.config("nyu_tfds"), 2)
 
 
 @pytest.mark.parametrize(
@@ -92,17 +67,17 @@ def test_settings_that_contradict_each_other_are_refused(
   preset, changes, message
 ):
   with pytest.raises(ValueError, match=message):
-    config_lib.validate(_config(preset, **changes), 2)
+    config_lib.validate(tiny_depth.config(preset, **changes), 2)
 
 
 def test_an_unknown_preset_is_refused():
   with pytest.raises(ValueError, match="has the presets nyu, nyu_tfds"):
-    depth_config.get_config("kitti")
+    depth_config.gettiny_depth.config("kitti")
 
 
 def test_what_is_enlarged_is_nearer(pairs):
   # Depth is 1 or unknown: relative, each picture's largest.
-  config = _config(**{"data.train_path": pairs, "depth.zoom": 2.0})
+  config = tiny_depth.config(**{"data.train_path": pairs, "depth.zoom": 2.0})
   task = depth.make(config, encoders.spec_of(config.network))
   batches = task.train_batches(depth.open_part(config, "train"), 0)
   known = np.concatenate([next(batches)["depth"].ravel() for _ in range(4)])
@@ -113,7 +88,9 @@ def test_what_is_enlarged_is_nearer(pairs):
 
 
 def test_the_last_pictures_are_the_test(pairs):
-  config = _config(**{"data.train_path": pairs, "data.test_share": 0.4})
+  config = tiny_depth.config(
+    **{"data.train_path": pairs, "data.test_share": 0.4}
+  )
   names = [
     [source.name(i)[-9:-4] for i in range(source.num_images)]
     for source in (depth.open_part(config, x) for x in ("train", "test"))
@@ -128,7 +105,7 @@ def test_rates_are_chosen_by_the_last_pictures_of_the_training_part(pairs):
     "data.hold_out_images": 2,
     "optimizer.learning_rates": (0.1, 0.2),
   }
-  parts = division.open_parts(_config(**changes), depth)
+  parts = division.open_parts(tiny_depth.config(**changes), depth)
   names = [
     [source.name(i)[-9:-4] for i in range(source.num_images)]
     for source in (parts.train, parts.valid)
@@ -138,7 +115,7 @@ def test_rates_are_chosen_by_the_last_pictures_of_the_training_part(pairs):
 
 def test_the_baseline_is_the_mean_of_what_is_known(pairs):
   # Metres: 0.2, 0.4, 0.6 train, 0.8 and 1.0 test, all in the right half.
-  config = _config(
+  config = tiny_depth.config(
     **{
       "data.train_path": pairs,
       "data.test_share": 0.4,
@@ -152,7 +129,7 @@ def test_the_baseline_is_the_mean_of_what_is_known(pairs):
 
 def test_a_part_without_a_path_is_refused():
   with pytest.raises(ValueError, match=r"data\.test_path is empty: name a"):
-    depth.open_part(_config("nyu"), "test")
+    depth.open_part(tiny_depth.config("nyu"), "test")
 
 
 def test_training_batches_have_the_size_of_the_networks_output(desk):
@@ -173,7 +150,7 @@ def test_training_batches_have_the_size_of_the_networks_output(desk):
 
 
 def test_flips_move_picture_and_depth_together(pairs):
-  config = _config(**{"data.train_path": pairs, "depth.flip": 1.0})
+  config = tiny_depth.config(**{"data.train_path": pairs, "depth.flip": 1.0})
   task = depth.make(config, encoders.spec_of(config.network))
   batch = next(task.train_batches(depth.open_part(config, "train"), 0))
   # Of each map the right half was known.
@@ -207,61 +184,3 @@ def test_photometry_changes_the_loss_and_nothing_else_does(desk):
   assert expected > 1e-3
   np.testing.assert_allclose(unchanged, expected, rtol=1e-4)
   assert abs(changed / expected - 1.0) > 0.01
-
-
-def _ramp():
-  """A source of one picture, 60 by 80, and what predicts it."""
-  truth = np.tile(np.arange(1.0, 81.0, dtype=np.float32), (60, 1))
-  image = np.zeros((60, 80, 3), np.uint8)
-  return annotated.AnnotatedSource(
-    3, (), lambda position: (image, truth), lambda position: f"{position}.png"
-  )
-
-
-def _predict(factor):
-  """Knows the part of the ramp that lies inside of a crop of 9 in 10."""
-
-  def predict(variables, images):
-    columns = np.linspace(4.5, 76.5, 145).astype(np.float32)
-    middle = (columns[1:] + columns[:-1]) / 2 * factor
-    return jnp.asarray(np.tile(middle, (*images.shape[:2], 108, 1)))
-
-  return predict
-
-
-@pytest.mark.parametrize(("factor", "scale"), [(1.0, 1.0), (7.0, 0.0)])
-def test_a_perfect_prediction_is_perfect_at_the_truths_size(factor, scale):
-  config = _config(
-    **{
-      "data.depth_scale": scale,
-      "depth.resized_px": (60, 80),
-      "depth.image_px": (54, 72),
-    }
-  )
-  found = depth_scoring.evaluate(config, _predict(factor), {}, _ramp())
-  assert found["delta1"] == 1.0
-  assert found["rel"] < 0.005
-  assert found["rms"] < 0.1
-
-
-def test_a_wrong_scale_counts_where_depth_is_in_metres():
-  config = _config(
-    **{
-      "data.depth_scale": 1.0,
-      "depth.resized_px": (60, 80),
-      "depth.image_px": (54, 72),
-    }
-  )
-  found = depth_scoring.evaluate(config, _predict(1.5), {}, _ramp())
-  assert found["rel"] == pytest.approx(0.5, abs=0.01)
-  assert (found["delta1"], found["delta2"]) == (0.0, 1.0)
-
-
-def test_overlays_are_one_png_for_each_of_the_first_pictures(tmp_path):
-  config = _config(**{"evaluation.pictures": 2})
-  folder = tmp_path / "overlays"
-  depth_scoring.draw(config, _predict(1.0), {}, _ramp(), str(folder))
-  files = sorted(folder.iterdir())
-  assert [file.name for file in files] == ["000_0.png", "001_1.png"]
-  with Image.open(files[0]) as image:
-    assert image.format == "PNG"
