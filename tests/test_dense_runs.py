@@ -4,7 +4,7 @@ import pytest
 
 from byol_jax import loop, schema_dense
 from byol_jax.data import problems
-from byol_jax.dense import division, keys, runs
+from byol_jax.dense import choosing, division, keys, runs, training
 from tests import tiny_dense
 
 
@@ -134,3 +134,18 @@ def test_a_choice_of_the_rate_depends_on_the_tests_settings(root):
 @pytest.mark.parametrize("task", schema_dense.TASKS)
 def test_settings_of_the_test_are_settings_of_the_task(task):
   assert schema_dense.ONLY_TEST[task] <= set(schema_dense.TASKS[task])
+
+
+def test_the_chosen_rate_is_trained_on_everything(monkeypatch, tmp_path):
+  seen = []
+  chosen = {"learning_rate": 0.2, "valid_score": 0.5}
+  monkeypatch.setattr(choosing, "choose", lambda *args: (chosen, [chosen]))
+  monkeypatch.setattr(training, "train", lambda run, *args: seen.append(args))
+  tiny_dense.write(tmp_path, count=1)
+  config = tiny_dense.config(tmp_path)
+  parts = division.Parts("train", "valid", "everything", "test")
+  run = training.Run(config, None, None)
+  _, choice = runs._trained(run, parts, "folder")
+  whole = training.Data("everything", None)
+  assert seen == [(whole, 0.2, "folder/train")]
+  assert choice["chosen"] == {"steps": 4, **chosen}

@@ -58,6 +58,30 @@ def test_a_wrong_scale_counts_where_depth_is_in_metres():
   assert (found["delta1"], found["delta2"]) == (0.0, 1.0)
 
 
+def test_a_picture_that_fills_up_a_batch_is_not_scored():
+  """The first of three pictures, which is wrong, fills the second batch."""
+  ramp, known = _ramp(), _predict(1.0)
+
+  def read(position):
+    image, truth = ramp.read(position)
+    return image + np.uint8(position == 0), truth
+
+  def predict(variables, images):
+    wrong = (images.max((2, 3, 4), keepdims=True) > 0)[..., 0]
+    return known(variables, images) * np.where(wrong, 10.0, 1.0)
+
+  config = tiny_depth.config(
+    **{
+      "data.depth_scale": 1.0,
+      "depth.resized_px": (60, 80),
+      "depth.image_px": (54, 72),
+    }
+  )
+  source = ramp._replace(read=read)
+  found = depth_scoring.evaluate(config, predict, {}, source)
+  assert found["delta3"] == pytest.approx(2 / 3)
+
+
 def test_overlays_are_one_png_for_each_of_the_first_pictures(tmp_path):
   config = tiny_depth.config(**{"evaluation.pictures": 2})
   folder = tmp_path / "overlays"

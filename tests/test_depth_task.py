@@ -72,7 +72,7 @@ def test_settings_that_contradict_each_other_are_refused(
 
 def test_an_unknown_preset_is_refused():
   with pytest.raises(ValueError, match="has the presets nyu, nyu_tfds"):
-    depth_config.gettiny_depth.config("kitti")
+    depth_config.get_config("kitti")
 
 
 def test_what_is_enlarged_is_nearer(pairs):
@@ -156,6 +156,24 @@ def test_flips_move_picture_and_depth_together(pairs):
   # Of each map the right half was known.
   assert (batch["depth"][:, :, :2] == 1.0).all()
   assert (batch["depth"][:, :, 2:] == 0.0).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_training_computes_in_the_type_that_is_asked_for(desk, dtype):
+  config, task, batch = desk
+  config = config.copy_and_resolve_references()
+  config.training.compute_dtype = dtype
+  typed = depth.make(config, encoders.spec_of(config.network))
+  variables = jax.eval_shape(task.init, jax.random.key(0))
+
+  def text(modes):
+    def loss(variables):
+      return typed.loss(variables, batch, jax.random.key(0), modes)[0]
+
+    return str(jax.make_jaxpr(parallel.one_device(loss))(variables))
+
+  assert ("bf16" in text(dense.TRAINING)) == (dtype == "bfloat16")
+  assert "bf16" not in text(dense.INFERENCE)
 
 
 def test_photometry_changes_the_loss_and_nothing_else_does(desk):

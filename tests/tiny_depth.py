@@ -20,10 +20,5 @@ def config(preset="nyu_desk", **changes):
     "evaluation.batch_size": 2,
     "evaluation.pictures": 1,
   }
-  for key, value in {**small, **changes}.items():
-    section = made
-    *parts, name = key.split(".")
-    for part in parts:
-      section = section[part]
-    section[name] = value
+  made.update_from_flattened_dict({**small, **changes})
   return made
