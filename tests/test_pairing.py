@@ -8,7 +8,7 @@ from PIL import Image
 
 from byol_jax.data import annotated, folder, identity, pairing, voc, yolo
 
-NAMES = ("a/q1.jpg", "p.0.png", "p.png", "q1.JPG")
+NAMES = ("a/q1.jpg", "images/q1.jpg", "p.0.png", "p.png", "q1.JPG")
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,8 @@ def _listed(root, tmp_path, text, path=None):
     ("a/q1", "a/q1.jpg", "a/q1.png"),
     ("./images/a/q1.jpg", "a/q1.jpg", "a/q1.png"),
     ("/data/mine/images/a/q1.png", "a/q1.jpg", "a/q1.png"),
+    ("/images/set/images/a/q1", "a/q1.jpg", "a/q1.png"),
+    ("images/images/q1.jpg", "images/q1.jpg", "images/q1.png"),
     ("q1.jpg 1", "q1.JPG", "q1.png"),
   ],
 )
