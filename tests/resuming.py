@@ -9,6 +9,7 @@ import json
 import shutil
 from typing import NamedTuple
 
+import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
@@ -89,6 +90,22 @@ def compile_once(patch):
   patch.setattr(parallel, "pmap", functools.cache(parallel.pmap))
   make_encode = functools.cache(features.make_encode)
   patch.setattr(features, "make_encode", make_encode)
+
+
+def use_devices(patch, count):
+  """As if there were but so many of the two."""
+  devices = jax.devices()[:count]
+
+  def pmap(function, donate=False):
+    donated = (0,) if donate else ()
+    return jax.pmap(
+      function, parallel.AXIS, donate_argnums=donated, devices=devices
+    )
+
+  patch.setattr(parallel, "pmap", pmap)
+  patch.setattr(jax, "local_devices", lambda: devices)
+  patch.setattr(jax, "local_device_count", lambda: count)
+  patch.setattr(jax, "device_count", lambda: count)
 
 
 def tear(workdir):

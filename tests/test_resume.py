@@ -188,28 +188,12 @@ ELSEWHERE = {
 }
 
 
-def _use_devices(patch, count):
-  """As if there were but so many of the two."""
-  devices = jax.devices()[:count]
-
-  def pmap(function, donate=False):
-    donated = (0,) if donate else ()
-    return jax.pmap(
-      function, parallel.AXIS, donate_argnums=donated, devices=devices
-    )
-
-  patch.setattr(parallel, "pmap", pmap)
-  patch.setattr(jax, "local_devices", lambda: devices)
-  patch.setattr(jax, "local_device_count", lambda: count)
-  patch.setattr(jax, "device_count", lambda: count)
-
-
 @pytest.fixture(scope="module")
 def one_device(tmp_path_factory):
   """A run on one device, which keeps every checkpoint."""
   workdir = tmp_path_factory.mktemp("devices") / "one"
   with pytest.MonkeyPatch.context() as patch:
-    _use_devices(patch, 1)
+    resuming.use_devices(patch, 1)
     _leave_scores_out(patch)
     _run(workdir, **ELSEWHERE)
   return workdir

@@ -1,7 +1,7 @@
 """One training of a dense task, on the loop that all trainings share."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
@@ -72,45 +72,55 @@ def train(
     FloatingPointError: the loss is not a number any more.
     StoppedError: somebody asked for it, and everything is saved.
   """
-  config = run.config
-  optimizer = _optimizer(config, learning_rate)
-  training = update.Training(
-    run.encoder.spec,
-    config.training.frozen,
-    config.training.batch_statistics,
+  init = _make_init(run, learning_rate)
+  job = jobs.Job(
+    init=lambda: parallel.replicate(jax.jit(init)()),
+    shapes=lambda: jax.eval_shape(init),
+    step=_make_step(run, learning_rate),
+    batches=lambda first_step: parallel.prefetch(
+      run.task.train_batches(data.train, first_step), parallel.shard
+    ),
+    evaluate=lambda state: _valid_scores(run, state, data),
+    config_json=_described(run.config),
   )
-  step = update.make_update(run.task.loss, optimizer, training)
-  key = jax.random.key(config.seed)
-  step_key = jax.random.fold_in(key, _STEP_KEY)
+  state, _ = loop.run(job, _plan(run.config), workdir)
+  return state
+
+
+def _make_init(run: Run, learning_rate: float) -> Callable[[], update.State]:
+  """The first state, of an encoder and a fresh head."""
+  optimizer = _optimizer(run.config, learning_rate)
+  key = jax.random.key(run.config.seed)
 
   def init():
     whole = run.task.init(jax.random.fold_in(key, _HEAD_KEY))
     _, head = update.split(whole, run.encoder.spec)
     start = jnp.zeros([], jnp.int32)
     state = update.State(start, run.encoder.variables, head, ())
-    opt_state = optimizer.init(update.trained(state, training))
+    opt_state = optimizer.init(update.trained(state, _what(run)))
     return state._replace(opt_state=opt_state)
 
-  def batches(first_step):
-    return parallel.prefetch(
-      run.task.train_batches(data.train, first_step), parallel.shard
-    )
+  return init
 
-  job = jobs.Job(
-    init=lambda: parallel.replicate(jax.jit(init)()),
-    shapes=lambda: jax.eval_shape(init),
-    step=parallel.pmap(
-      lambda state, batch: step(
-        state, batch, jax.random.fold_in(step_key, state.step)
-      ),
-      donate=True,
+
+def _make_step(run: Run, learning_rate: float) -> Callable:
+  """One step on all devices, with a key of its own."""
+  optimizer = _optimizer(run.config, learning_rate)
+  step = update.make_update(run.task.loss, optimizer, _what(run))
+  key = jax.random.fold_in(jax.random.key(run.config.seed), _STEP_KEY)
+  return parallel.pmap(
+    lambda state, batch: step(
+      state, batch, jax.random.fold_in(key, state.step)
     ),
-    batches=batches,
-    evaluate=lambda state: _valid_scores(run, state, data),
-    config_json=_described(config),
+    donate=True,
   )
-  state, _ = loop.run(job, _plan(config), workdir)
-  return state
+
+
+def _what(run: Run) -> update.Training:
+  training = run.config.training
+  return update.Training(
+    run.encoder.spec, training.frozen, training.batch_statistics
+  )
 
 
 def _described(config: ml_collections.ConfigDict) -> str:
