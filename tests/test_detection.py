@@ -9,7 +9,14 @@ from PIL import Image
 
 from byol_jax import config as config_lib
 from byol_jax import parallel
-from byol_jax.dense import detected, detection, detection_batches, runs
+from byol_jax.data import problems
+from byol_jax.dense import (
+  detected,
+  detection,
+  detection_batches,
+  division,
+  runs,
+)
 from byol_jax.detection import selection
 from configs.eval import detection as configs
 
@@ -206,3 +213,26 @@ def test_the_presets_are_whole(preset):
 def test_an_unknown_preset_is_refused():
   with pytest.raises(ValueError, match="presets voc2007, coco, coco128, not"):
     configs.get_config("voc")
+
+
+def test_boxes_are_counted_before_any_work(tmp_path):
+  _write(tmp_path, 8)
+  for name in ("1", "2", "3"):
+    (tmp_path / f"boxes/{name}.txt").write_text("")
+  lines = (tmp_path / "boxes/5.txt").read_text()
+  (tmp_path / "boxes/5.txt").write_text(f"{lines}\n{lines}\n{lines}")
+  with pytest.raises(ValueError, match=r"images/5\.png has 3 boxes, the mos"):
+    detection.open_part(_config(tmp_path), "train")
+  some = tmp_path / "some.txt"
+  some.write_text("1\n2\n3\n")
+  config = _config(tmp_path, data__test_list=str(some), detection__max_boxes=3)
+  with pytest.raises(problems.DataError, match="None of the 3 pictures of"):
+    division.open_parts(config, detection)
+  several = {
+    "data__train_list": str(some),
+    "data__hold_out_images": 2,
+    "optimizer__learning_rates": (0.1, 0.2),
+  }
+  config = _config(tmp_path, **several, detection__max_boxes=3)
+  with pytest.raises(problems.DataError, match="of data.hold_out_images=2 has"):
+    division.open_parts(config, detection)

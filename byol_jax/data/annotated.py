@@ -20,6 +20,8 @@ class AnnotatedSource(NamedTuple):
     name: position to a name for messages.
     fingerprint: position to a few bytes that differ when the target does; none
       where the set's own name and version tell.
+    difficult: of each picture which of its objects do not count, [objects]
+      bool; empty where there are none, or only reading tells.
   """
 
   num_images: int
@@ -27,6 +29,7 @@ class AnnotatedSource(NamedTuple):
   read: Callable[[int], tuple[np.ndarray, Any]]
   name: Callable[[int], str]
   fingerprint: Callable[[int], bytes] = lambda position: b""
+  difficult: Sequence[np.ndarray] = ()
 
 
 def open_pairs(
@@ -136,6 +139,7 @@ def select(
     read=lambda position: source.read(chosen[position]),
     name=lambda position: source.name(chosen[position]),
     fingerprint=lambda position: source.fingerprint(chosen[position]),
+    difficult=[source.difficult[i] for i in chosen if source.difficult],
   )
 
 

@@ -40,6 +40,11 @@ def source(
     read=read,
     name=lambda position: pairs.names[position].image,
     fingerprint=lambda position: pairing.fingerprint(pairs, position),
+    # Whatever the size of the picture.
+    difficult=[
+      objects_of(position, (1, 1)).difficult
+      for position in range(len(pairs.names))
+    ],
   )
 
 

@@ -60,15 +60,20 @@ def open_tfds(
     there = _objects(record["objects"], shape, shift)
     return image, boxes.checked(there, shape, title(position))
 
+  # Of a set in memory; of another every record would have to be read.
+  loaded = records if isinstance(records, list) else []
+  known = [_objects(record["objects"], (1, 1), 0.0) for record in loaded]
+
   def fingerprint(position):
-    # Of a set in memory; of another every record would have to be read.
-    if not isinstance(records, list):
-      return b""
-    found = _objects(records[position]["objects"], (1, 1), 0.0)
-    return b"".join(values.tobytes() for values in found)
+    return b"".join(x.tobytes() for x in known[position]) if known else b""
 
   return annotated.AnnotatedSource(
-    num_images, class_names, read, title, fingerprint
+    num_images,
+    class_names,
+    read,
+    title,
+    fingerprint,
+    [found.difficult for found in known],
   )
 
 

@@ -16,6 +16,7 @@ from byol_jax.dense import (
   detector,
   detector_losses,
   detector_parts,
+  object_counts,
   overlays,
 )
 from byol_jax.dense import task as tasks
@@ -33,9 +34,11 @@ def open_part(
     part: "train" or "test".
 
   Raises:
-    ValueError: the part is not named, missing, empty or damaged.
+    ValueError: the part is not named, missing, empty or damaged, or a picture
+      has more boxes than there is room for.
   """
   source = _open(config, part)
+  object_counts.check_room(source, config.detection.max_boxes)
   count, wanted = len(source.class_names), config.detection.num_classes
   if count != wanted:
     raise ValueError(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import ml_collections
 
 from byol_jax.data import annotated, identity, problems, splits
+from byol_jax.dense import object_counts
 
 # Frames of one room follow each other: random ones would be known by theirs.
 _IN_ORDER = ("depth",)
@@ -38,23 +39,22 @@ def open_parts(config: ml_collections.ConfigDict, opener: ModuleType) -> Parts:
     The parts; something is held out only where several rates are tried.
 
   Raises:
-    DataError: a part is missing, or more is held out than there is.
+    DataError: a part is missing, more is held out than there is, or a part that
+      is scored has no object.
   """
   count = config.data.hold_out_images
   try:
     everything, test = (opener.open_part(config, x) for x in ("train", "test"))
+    object_counts.check_some(test, _place(config.data))
     if len(config.optimizer.learning_rates) == 1:
       return Parts(everything, None, everything, test)
     held = _held_out(config.protocol, everything.num_images, count, config.seed)
+    valid = annotated.select(everything, held)
+    object_counts.check_some(valid, f"data.hold_out_images={count}")
   except ValueError as error:
     raise problems.DataError(str(error)) from error
   left = splits.others(everything.num_images, held)
-  return Parts(
-    annotated.select(everything, left),
-    annotated.select(everything, held),
-    everything,
-    test,
-  )
+  return Parts(annotated.select(everything, left), valid, everything, test)
 
 
 def sizes(parts: Parts) -> dict[str, int]:
@@ -66,6 +66,12 @@ def sizes(parts: Parts) -> dict[str, int]:
 def digest(parts: Parts) -> str:
   """A short text that differs when pictures or classes do."""
   return identity.digest((parts.everything, parts.test))
+
+
+def _place(data) -> str:
+  """What names the test part."""
+  key = "test_split" if data.source == "tfds" else "test_path"
+  return f"data.{key}={data[key]}"
 
 
 def _held_out(protocol: str, num_images: int, count: int, seed: int):
