@@ -63,7 +63,8 @@ def test_every_run_and_evaluation_is_valid(scale, tmp_path):
   for run in evaluations.values():
     found = declared.located(run, place)
     found.encoder = "random"
-    config_lib.validate(found, 8)
+    # Dense tasks of the other scales are those of the desk.
+    config_lib.validate(found, 8 if scale == "paper" else 1)
 
 
 def _run(cell):
