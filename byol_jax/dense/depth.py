@@ -9,8 +9,8 @@ import numpy as np
 
 from byol_jax import inputs, parallel
 from byol_jax.augment import policies, views
-from byol_jax.data import annotated, annotated_batches, depth_maps, pairing
-from byol_jax.dense import depth_scoring
+from byol_jax.data import annotated, annotated_batches, depth_maps
+from byol_jax.dense import depth_scoring, places
 from byol_jax.dense import task as tasks
 from byol_jax.depth import losses
 from byol_jax.networks import dense, network, resnet, up_projection
@@ -81,20 +81,9 @@ def open_part(
 
 
 def _open_pairs(data, part: str) -> annotated.AnnotatedSource:
-  if not data[f"{part}_path"]:
-    raise ValueError(
-      f"data.{part}_path is empty: name a folder or tar with"
-      f" {data.images_folder} and {data.targets_folder}."
-    )
-  place = pairing.Place(
-    path=data[f"{part}_path"],
-    prefix=data[f"{part}_prefix"],
-    images_folder=data.images_folder,
-    targets_folder=data.targets_folder,
-    list_path=data[f"{part}_list"],
-  )
   return annotated.open_pairs(
-    place, lambda encoded: depth_maps.decode(encoded, data.depth_scale)
+    places.of(data, part),
+    lambda encoded: depth_maps.decode(encoded, data.depth_scale),
   )
 
 

@@ -8,7 +8,7 @@ import ml_collections
 import numpy as np
 
 from byol_jax import parallel
-from byol_jax.data import annotated, pairing, voc, yolo
+from byol_jax.data import annotated, voc, yolo
 from byol_jax.dense import (
   box_overlays,
   detected,
@@ -18,6 +18,7 @@ from byol_jax.dense import (
   detector_parts,
   object_counts,
   overlays,
+  places,
 )
 from byol_jax.dense import task as tasks
 from byol_jax.detection import anchors, selection
@@ -100,28 +101,12 @@ def _open(config, part: str) -> annotated.AnnotatedSource:
 
     split = data[f"{part}_split"]
     return tfds_boxes.open_tfds(data.tfds_name, split, data.data_dir)
-  place = _place(data, part)
+  place = places.of(data, part)
   if data.source == "yolo":
     return yolo.open_yolo(place)
   if part == "train":
     return voc.open_voc(place)
   return voc.open_voc(place, _open(config, "train").class_names)
-
-
-def _place(data, part: str) -> pairing.Place:
-  path = data[f"{part}_path"]
-  if not path:
-    raise ValueError(
-      f"data.{part}_path is empty: name a folder or tar with"
-      f" {data.images_folder} and {data.targets_folder}."
-    )
-  return pairing.Place(
-    path,
-    data[f"{part}_prefix"],
-    data.images_folder,
-    data.targets_folder,
-    data[f"{part}_list"],
-  )
 
 
 def _check(section, spec: network.EncoderSpec) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import optax
 
 from byol_jax import inputs, parallel, stopping
-from byol_jax.data import annotated, annotated_batches, pairing
-from byol_jax.dense import confusion, crops, overlays
+from byol_jax.data import annotated, annotated_batches
+from byol_jax.dense import confusion, crops, overlays, places
 from byol_jax.dense import task as tasks
 from byol_jax.networks import dense, fcn, network
 
@@ -28,19 +28,7 @@ def open_part(
   Raises:
     ValueError: the part is not named, missing or empty.
   """
-  data = config.data
-  if not data[f"{part}_path"]:
-    raise ValueError(
-      f"data.{part}_path is empty: name a folder or tar with"
-      f" {data.images_folder} and {data.targets_folder}."
-    )
-  place = pairing.Place(
-    data[f"{part}_path"],
-    data[f"{part}_prefix"],
-    data.images_folder,
-    data.targets_folder,
-    data[f"{part}_list"],
-  )
+  place = places.of(config.data, part)
   source = annotated.open_pairs(place, annotated.decode_mask)
   section = config.segmentation
   names = section.class_names or map(str, range(section.num_classes))
