@@ -137,7 +137,7 @@ def test_training_batches_have_the_size_of_the_networks_output(desk):
   assert batch["images"].shape == (2, 36, 48, 3)
   assert batch["images"].dtype == np.uint8
   spec = encoders.spec_of(config.network)
-  functions = dense.functions(depth.forward(config, spec))
+  functions = depth.make_network(config, spec)
   outputs, _ = jax.eval_shape(
     parallel.one_device(
       lambda v, x: functions.apply(v, x / 255.0, dense.TRAINING)
@@ -182,7 +182,7 @@ def test_photometry_changes_the_loss_and_nothing_else_does(desk):
   plain.depth.update(brightness=0.0, saturation=0.0, hue=0.0, grayscale=0.0)
   spec = encoders.spec_of(config.network)
   tasks = (task, depth.make(plain, spec))
-  functions = dense.functions(depth.forward(config, spec))
+  functions = depth.make_network(config, spec)
 
   def found(batch):
     variables = functions.init(jax.random.key(0), batch["images"] / 255.0)

@@ -13,9 +13,8 @@ from byol_jax.data import annotated, annotated_batches, depth_maps
 from byol_jax.dense import depth_scoring, places
 from byol_jax.dense import task as tasks
 from byol_jax.depth import losses
-from byol_jax.networks import dense, network, resnet, up_projection
+from byol_jax.networks import centres, dense, network, up_projection
 from byol_jax.parallel import AXIS
-from byol_jax.types import Batch, Metrics, Variables
 
 # Of a depth: of a network that has learned nothing yet it would overflow.
 _MAX_LOG = 20.0
@@ -30,7 +29,7 @@ def make(
     config: a validated config of the protocol `depth`.
     spec: shape of the encoder.
   """
-  functions = dense.functions(forward(config, spec))
+  functions = make_network(config, spec)
   predict = parallel.pmap(
     lambda variables, images: _depth(
       config, functions.apply(variables, _unit(images), dense.INFERENCE)[0]
@@ -40,7 +39,7 @@ def make(
   shown = np.zeros((2, height, width, 3), np.float32)
   return tasks.Task(
     init=lambda key: parallel.one_device(functions.init)(key, shown),
-    loss=functools.partial(_loss, config, functions),
+    loss=_make_loss(config, functions),
     train_batches=functools.partial(_train_batches, config, spec),
     evaluate=functools.partial(depth_scoring.evaluate, config, predict),
     draw=functools.partial(depth_scoring.draw, config, predict),
@@ -87,8 +86,20 @@ def _open_pairs(data, part: str) -> annotated.AnnotatedSource:
   )
 
 
-def forward(config, spec):
-  """The network, to be made a pure function of pictures in [0, 1]."""
+def make_network(
+  config: ml_collections.ConfigDict, spec: network.EncoderSpec
+) -> dense.Functions:
+  """The encoder and up-projections on its last map.
+
+  Args:
+    config: a validated config of the protocol `depth`.
+    spec: shape of the encoder.
+
+  Returns:
+    Functions of images [batch, height, width, 3] in [0, 1], whose outputs are
+    [batch, rows, columns] float32, `up_projection.output_size`: depth, or with
+    the scale-invariant loss its logarithm.
+  """
 
   def forward(images, modes):
     dtype = config.training.compute_dtype if modes.head else "float32"
@@ -100,7 +111,7 @@ def forward(config, spec):
     )
     return head(x, modes.head)
 
-  return forward
+  return dense.functions(forward)
 
 
 def _unit(images: chex.Array) -> chex.Array:
@@ -114,28 +125,23 @@ def _depth(config, outputs: chex.Array) -> chex.Array:
   return outputs
 
 
-def _loss(
-  config,
-  functions: dense.Functions,
-  variables: Variables,
-  batch: Batch,
-  key: chex.PRNGKey,
-  modes: dense.Modes,
-) -> tuple[chex.Array, tuple[chex.ArrayTree, Metrics]]:
-  """`tasks.Loss`, once config and network are given."""
-  changed = views.views_from_crops(
-    {"view1": batch["images"], "index": batch["index"]},
-    key,
-    (_policy(config.depth),),
-  )
-  outputs, stats = functions.apply(variables, changed["view1"], modes)
-  if config.depth.loss == "scale_invariant":
-    loss = losses.scale_invariant(
-      outputs, batch["depth"], config.depth.invariance, AXIS
-    )
-  else:
-    loss = losses.reverse_huber(outputs, batch["depth"], AXIS)
-  return loss, (stats, {})
+def _make_loss(config, functions: dense.Functions) -> tasks.Loss:
+  """Of pictures in other colours, which are drawn by the key."""
+  section = config.depth
+
+  def loss(variables, batch, key, modes):
+    crops = {"view1": batch["images"], "index": batch["index"]}
+    changed = views.views_from_crops(crops, key, (_policy(section),))
+    outputs, stats = functions.apply(variables, changed["view1"], modes)
+    if section.loss == "scale_invariant":
+      value = losses.scale_invariant(
+        outputs, batch["depth"], section.invariance, AXIS
+      )
+    else:
+      value = losses.reverse_huber(outputs, batch["depth"], AXIS)
+    return value, (stats, {})
+
+  return loss
 
 
 def _policy(settings) -> policies.Policy:
@@ -161,9 +167,8 @@ def _policy(settings) -> policies.Policy:
 def _train_batches(config, spec, source, first_step: int):
   """Pictures and depth at the size of the network's output."""
   seen = config.depth.image_px
-  size = up_projection.output_size(
-    seen, _stride(spec), len(config.depth.widths)
-  )
+  _, stride = centres.first(spec, seen[0], centres.num_groups(spec, 1))
+  size = up_projection.output_size(seen, stride, len(config.depth.widths))
 
   def prepare(image, depth, draw):
     box = depth_maps.window(depth.shape, config.depth.resized_px, seen)
@@ -177,9 +182,3 @@ def _train_batches(config, spec, source, first_step: int):
 
   reader = inputs.reader(config.seed, config.training.batch_size)
   return annotated_batches.train_batches(source, prepare, reader, first_step)
-
-
-def _stride(spec: network.EncoderSpec) -> int:
-  """Pixels of a picture to one of the encoder's last map."""
-  groups = len(resnet.ARCHITECTURES[spec.encoder].blocks)
-  return (4 if spec.stem == "imagenet" else 1) * 2 ** max(groups - 1, 0)

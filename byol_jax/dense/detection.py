@@ -22,7 +22,7 @@ from byol_jax.dense import (
 )
 from byol_jax.dense import task as tasks
 from byol_jax.detection import anchors, selection
-from byol_jax.networks import dense, network, resnet
+from byol_jax.networks import centres, dense, network
 
 
 def open_part(
@@ -111,13 +111,13 @@ def _open(config, part: str) -> annotated.AnnotatedSource:
 
 def _check(section, spec: network.EncoderSpec) -> None:
   """Refuses sizes that do not go with the encoder or with each other."""
-  groups = len(resnet.ARCHITECTURES[spec.encoder].blocks)
+  groups = centres.num_groups(spec, last_dilation=1)
   if groups < 2:
     raise ValueError(
       f"network.encoder={spec.encoder} has {groups} groups of blocks:"
       " detection needs one for the boxes and one before it."
     )
-  stride = (4 if spec.stem == "imagenet" else 1) * 2 ** (groups - 2)
+  _, stride = centres.first(spec, section.test_px, groups - 1)
   sides = (*section.train_px, section.test_px)
   wrong = [side for side in sides if side % stride]
   if wrong:
