@@ -44,8 +44,8 @@ def open_encoder(path: str) -> Encoder:
   """Finds the online encoder of a run.
 
   Args:
-    path: a workdir of pretraining, fine-tuning or supervised training, a folder
-      of checkpoints, or one step in that folder.
+    path: a workdir of pretraining, fine-tuning, supervised training or a dense
+      task, a folder of checkpoints, or one step in that folder.
 
   Returns:
     The encoder of the newest whole checkpoint, or of the named step; its shape,
@@ -63,13 +63,19 @@ def open_encoder(path: str) -> Encoder:
   return Encoder(
     name=f"{path}, step {int(state['step'])}",
     spec=spec_of(config["network"]),
-    image_px=config["data"].get("image_px") or config["network"]["image_px"],
+    image_px=_image_px(config),
     variables=Variables(
       params=network.encoder_part(owner["params"]),
       stats=network.encoder_part(owner["stats"]),
     ),
     augment=config.get("augment", {}),
   )
+
+
+def _image_px(config: Mapping[str, Any]) -> int:
+  """Size of the pictures; pretraining has it with the data."""
+  is_evaluation = "image_px" in config["network"]
+  return config["network" if is_evaluation else "data"]["image_px"]
 
 
 def load_encoder(path: str) -> Callable[[chex.Array], chex.Array]:
