@@ -1,12 +1,14 @@
 """Pictures with boxes drawn on them: as it is, the truth and the detections."""
 
 import colorsys
+import io
 from collections.abc import Sequence
 
 import numpy as np
 from etils import epath
 from PIL import Image, ImageDraw
 
+from byol_jax import intact
 from byol_jax.dense import detected
 
 # Detections that are less certain are not drawn.
@@ -22,14 +24,14 @@ def write(
   class_names: Sequence[str],
   path: str,
 ) -> None:
-  """Writes one PNG: picture, objects and detections side by side.
+  """Writes picture, objects and detections side by side, whole or not at all.
 
   Args:
     image: [height, width, 3] uint8.
     seen: what there is, difficult objects too, and what is detected, but for
       scores below 0.3.
     class_names: of all classes.
-    path: of the file; its folder is made if missing.
+    path: of the PNG file; its folder is made.
   """
   found, truth = seen.found, seen.truth
   sure = found.scores >= _LOWEST_SCORE
@@ -50,10 +52,10 @@ def write(
   sheet = Image.new("RGB", (step * len(panels) - _GAP_PX, height), "white")
   for place, panel in enumerate(panels):
     sheet.paste(panel, (place * step, 0))
-  target = epath.Path(path)
-  target.parent.mkdir(parents=True, exist_ok=True)
-  with target.open("wb") as file:
-    sheet.save(file, "PNG")
+  encoded = io.BytesIO()
+  sheet.save(encoded, "PNG")
+  epath.Path(path).parent.mkdir(parents=True, exist_ok=True)
+  intact.write_whole(encoded.getvalue(), path)
 
 
 def _drawn(
