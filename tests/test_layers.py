@@ -85,6 +85,7 @@ LAYERS = {
   "intact": 1,
   "schema": 2,
   "schema_dense": 1,
+  "schema_evaluation": 1,
   "rules": 0,
   "types": 0,  # Below everything that names a Batch.
 }
