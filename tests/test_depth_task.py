@@ -9,7 +9,6 @@ from byol_jax import config as config_lib
 from byol_jax import encoders, parallel
 from byol_jax.dense import (
   depth,
-  depth_baseline,
   division,
 )
 from byol_jax.depth import losses
@@ -122,7 +121,10 @@ def test_the_baseline_is_the_mean_of_what_is_known(pairs):
       "data.depth_scale": 0.005,
     }
   )
-  found = depth_baseline.scores(config)
+  task = depth.make(config, encoders.spec_of(config.network))
+  found = task.baseline(
+    *(depth.open_part(config, x) for x in ("train", "test"))
+  )
   assert found["rms"] == pytest.approx(np.sqrt((0.4**2 + 0.6**2) / 2))
   assert found["rel"] == pytest.approx((0.4 / 0.8 + 0.6 / 1.0) / 2)
 

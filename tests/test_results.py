@@ -96,3 +96,10 @@ def test_a_damaged_history_keeps_its_good_lines(tmp_path, line):
 def test_a_result_with_wrong_keys_is_none(tmp_path, changes):
   results.write({**_result("k1", 0.5), **changes}, str(tmp_path))
   assert _earlier(tmp_path, "k1") is None
+
+
+def test_a_line_says_what_has_to_be_beaten():
+  result = _result("k", 0.5)
+  assert "50.0 % of 1 test pictures; encoder" in results.line(result)
+  result["baseline"] = {"top1": 0.25, "rms": 1.0}
+  assert "50.0 % of 1 test pictures (baseline 25.0 %); " in results.line(result)

@@ -10,7 +10,7 @@ import numpy as np
 from byol_jax import inputs, parallel
 from byol_jax.augment import policies, views
 from byol_jax.data import annotated, annotated_batches, depth_maps
-from byol_jax.dense import depth_scoring, places
+from byol_jax.dense import depth_baseline, depth_scoring, places
 from byol_jax.dense import task as tasks
 from byol_jax.depth import losses
 from byol_jax.networks import centres, dense, network, up_projection
@@ -45,6 +45,7 @@ def make(
     draw=functools.partial(depth_scoring.draw, config, predict),
     metric="delta1",
     higher_is_better=True,
+    baseline=functools.partial(depth_baseline.scores, config),
   )
 
 

@@ -183,6 +183,7 @@ def _result(
     "split": "test",
     "metric": task.metric,
     "scores": dict(scores),
+    "baseline": dict(task.baseline(parts.everything, parts.test)),
     **choice,
     "checkpoint": f"{named.training}/{_FINAL}",
     **results.about(config, run_of.encoder, run_of.encoder.variables),

@@ -31,6 +31,8 @@ class Task(NamedTuple):
       network says beside the truth; called on every host.
     metric: the score that a result is known by and a sweep chooses by.
     higher_is_better: of that score.
+    baseline: (training part, test part) to the scores that show whether a
+      network has learned anything; {} where none is needed.
   """
 
   init: Callable[[chex.PRNGKey], Variables]
@@ -42,3 +44,6 @@ class Task(NamedTuple):
   draw: Callable[[Any, annotated.AnnotatedSource, str], None]
   metric: str
   higher_is_better: bool
+  baseline: Callable[
+    [annotated.AnnotatedSource, annotated.AnnotatedSource], Mapping[str, float]
+  ] = lambda train, test: {}

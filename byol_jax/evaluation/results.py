@@ -130,13 +130,14 @@ def line(result: Mapping[str, Any]) -> str:
   )
   on = f" on {result['set']}" if result["set"] else ""
   by = f"; chosen: {chosen}" if chosen else ""
+  base = _baseline(result)
   pictures = result["sizes"]
   trained = f"{pictures['train']:,} training"
   if "valid" in pictures:
     trained += f" and {pictures['valid']:,} validation"
   return (
     f"{result['title']}{on}: {scores} of {pictures['test']:,} test pictures"
-    f"{by}; encoder {result['encoder']['name']}; {trained} pictures;"
+    f"{base}{by}; encoder {result['encoder']['name']}; {trained} pictures;"
     f" {result['wall_secs']:.0f} s"
   )
 
@@ -152,6 +153,12 @@ def metric(config: ml_collections.ConfigDict) -> str:
 def headline(result: Mapping[str, Any]) -> float:
   """The score that a result is known by, a share in [0, 1] or an error."""
   return result["scores"][result["metric"]]
+
+
+def _baseline(result: Mapping[str, Any]) -> str:
+  """What has to be beaten, where the result says it."""
+  scores, name = result.get("baseline", {}), result["metric"]
+  return f" (baseline {_shown_score(name, scores[name])})" if scores else ""
 
 
 def _shown_score(name: str, value: float) -> str:
