@@ -60,9 +60,7 @@ def open_tfds(
     there = _objects(record["objects"], shape, shift)
     return image, boxes.checked(there, shape, title(position))
 
-  # Of a set in memory; of another every record would have to be read.
-  loaded = records if isinstance(records, list) else []
-  known = [_objects(record["objects"], (1, 1), 0.0) for record in loaded]
+  known = _known(records)
 
   def fingerprint(position):
     return b"".join(x.tobytes() for x in known[position]) if known else b""
@@ -75,6 +73,12 @@ def open_tfds(
     fingerprint,
     [found.difficult for found in known],
   )
+
+
+def _known(records: Sequence[Mapping[str, Any]]) -> list[objects.Objects]:
+  """Boxes of a set in memory; of another every record would have to be read."""
+  loaded = records if isinstance(records, list) else []
+  return [_objects(record["objects"], (1, 1), 0.0) for record in loaded]
 
 
 def _class_names(builder: tfds.core.DatasetBuilder, name: str):

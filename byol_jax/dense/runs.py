@@ -85,9 +85,7 @@ def run(
   workdir: str,
   name: str,
 ) -> dict[str, Any]:
-  """Trains a dense task on an encoder and tests it.
-
-  What is done in this workdir is not computed again.
+  """Trains a dense task and tests it, unless this workdir has the result.
 
   Args:
     config: from `find`.
