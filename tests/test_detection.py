@@ -234,5 +234,5 @@ def test_boxes_are_counted_before_any_work(tmp_path):
     "optimizer__learning_rates": (0.1, 0.2),
   }
   config = _config(tmp_path, **several, detection__max_boxes=3)
-  with pytest.raises(problems.DataError, match="of data.hold_out_images=2"):
+  with pytest.raises(problems.DataError, match=r"of data\.hold_out_images=2"):
     division.open_parts(config, detection)

@@ -165,7 +165,7 @@ def test_as_unit_range_refuses_others(shape, dtype, sentence):
 
 
 def test_as_unit_range_refuses_a_path():
-  with pytest.raises(ValueError, match="must be an array .* not a str"):
+  with pytest.raises(ValueError, match=r"must be an array .* not a str"):
     encoders.as_unit_range("picture.jpg")
 
 
