@@ -228,6 +228,9 @@ def test_boxes_are_counted_before_any_work(tmp_path):
   config = _config(tmp_path, data__test_list=str(some), detection__max_boxes=3)
   with pytest.raises(problems.DataError, match="None of the 3 pictures of"):
     division.open_parts(config, detection)
+  config = _config(tmp_path, data__train_list=str(some), detection__max_boxes=3)
+  with pytest.raises(problems.DataError, match=r"object .* and training needs"):
+    division.open_parts(config, detection)
   several = {
     "data__train_list": str(some),
     "data__hold_out_images": 2,

@@ -38,6 +38,32 @@ def test_yolo_pictures_without_a_file_have_no_boxes(tmp_path):
   assert [len(source.read(i)[1].boxes) for i in range(3)] == [1, 0, 0]
 
 
+def test_files_and_pictures_that_find_nothing_are_counted(tmp_path, caplog):
+  place = _yolo_folder(tmp_path, ["0 0.5 0.5 0.1 0.1"])
+  for name in ("b.jpg.txt", "c.jpg.txt", "d.txt"):
+    (tmp_path / "boxes" / name).write_text("0 0.5 0.5 0.1 0.1")
+  yolo.open_yolo(place)
+  assert [record.getMessage() for record in caplog.records] == [
+    f"2 of 3 pictures of {tmp_path} have no file in boxes, where 3 files have"
+    " no picture."
+  ]
+
+
+def test_pictures_that_all_have_a_file_are_no_warning(tmp_path, caplog):
+  place = _yolo_folder(tmp_path, [])
+  for name in "bc":
+    (tmp_path / f"boxes/{name}.txt").touch()
+  yolo.open_yolo(place)
+  assert not caplog.records
+
+
+def test_boxes_of_other_names_only_are_refused(tmp_path):
+  place = _yolo_folder(tmp_path, ["0 0.5 0.5 0.1 0.1"])
+  (tmp_path / "boxes/a.txt").rename(tmp_path / "boxes/a.jpg.txt")
+  with pytest.raises(ValueError, match=r"no picture of 'images' in .* has a"):
+    yolo.open_yolo(place)
+
+
 def test_yolo_reads_a_tar_below_a_prefix(tmp_path):
   place = _yolo_folder(tmp_path / "set", ["0 0.5 0.5 0.5 0.5"])
   with tarfile.open(tmp_path / "set.tar", "w") as tar:

@@ -62,14 +62,15 @@ def open_pairs(
   Args:
     place: folder or tar, in the layout of VOC or any other of two folders.
     endings: of the targets' names, such as `folder.EXTENSIONS`.
-    needed: whether pictures without a target are left out, with one warning.
+    needed: whether pictures without a target are left out; one warning says how
+      many there are.
 
   Returns:
     The pictures sorted by name, or in the list's order.
 
   Raises:
     ValueError: the path or the list cannot be read, a folder has no such file,
-      no pair is there, or a listed picture lacks one half.
+      no pair is there, or a listed picture lacks a half that is needed.
   """
   kinds = (*folder.EXTENSIONS, *_BESIDE)
   found = files.open_files(
@@ -77,11 +78,14 @@ def open_pairs(
   )
   images = _in_folder(found, place, place.images_folder, folder.EXTENSIONS)
   targets = _in_folder(found, place, place.targets_folder, endings)
+  _check_common(place, images, targets)
   if place.list_path:
     stems = _listed(found, place, images)
     _check_listed(stems, place, targets if needed else images)
   else:
     stems = _common(place, images, targets) if needed else sorted(images)
+  if not needed:
+    _warn_of_others(place, stems, images, targets)
   pairs = tuple(Pair(images[x], targets.get(x, "")) for x in stems)
   return Pairs(found, pairs, _below(place.prefix))
 
@@ -136,14 +140,30 @@ def _without_ending(name: str) -> str:
   return str(pathlib.PurePosixPath(name).with_suffix(""))
 
 
-def _common(place: Place, images, targets) -> list[str]:
-  """Names of the pictures that have a target, sorted."""
-  stems = sorted(images.keys() & targets.keys())
-  if not stems:
+def _check_common(place: Place, images, targets) -> None:
+  """Refuses two folders without a name in common."""
+  if images.keys().isdisjoint(targets):
     raise ValueError(
       f"no picture of {place.images_folder!r} in {place.path!r} has a file of"
       f" the same name in {place.targets_folder!r}."
     )
+
+
+def _warn_of_others(place: Place, stems: list[str], images, targets) -> None:
+  """Says how many pictures and files have nothing of the same name."""
+  without = len(stems) - len(targets.keys() & stems)
+  unused = len(targets.keys() - images.keys())
+  if without or unused:
+    logging.warning(
+      "%d of %d pictures of %s have no file in %s, where %d files have no"
+      " picture.",
+      *(without, len(stems), place.path, place.targets_folder, unused),
+    )
+
+
+def _common(place: Place, images, targets) -> list[str]:
+  """Names of the pictures that have a target, sorted."""
+  stems = sorted(images.keys() & targets.keys())
   alone = len(images) - len(stems)
   if alone:
     logging.warning(

@@ -39,28 +39,40 @@ def open_parts(config: ml_collections.ConfigDict, opener: ModuleType) -> Parts:
     The parts; something is held out only where several rates are tried.
 
   Raises:
-    DataError: a part is missing, more is held out than there is, or a part that
-      is scored has no object.
+    DataError: a part is missing or has no object, or more is held out than
+      there is.
   """
   count = config.data.hold_out_images
   try:
     everything, test = (opener.open_part(config, x) for x in ("train", "test"))
-    object_counts.check_some(test, _place(config.data))
+    object_counts.check_some(test, _place(config.data, "test"), "a score")
     if len(config.optimizer.learning_rates) == 1:
+      _check_training(everything, config)
       return Parts(everything, None, everything, test)
     held = _held_out(config.protocol, everything.num_images, count, config.seed)
     valid = annotated.select(everything, held)
-    object_counts.check_some(valid, f"data.hold_out_images={count}")
+    object_counts.check_some(valid, f"data.hold_out_images={count}", "a score")
+    left = splits.others(everything.num_images, held)
+    train = annotated.select(everything, left)
+    _check_training(train, config)
   except ValueError as error:
     raise problems.DataError(str(error)) from error
-  left = splits.others(everything.num_images, held)
-  return Parts(annotated.select(everything, left), valid, everything, test)
+  return Parts(train, valid, everything, test)
 
 
 def sizes(parts: Parts) -> dict[str, int]:
   """Pictures of each part that there is."""
-  named = {"train": parts.train, "valid": parts.valid, "test": parts.test}
-  return {name: x.num_images for name, x in named.items() if x}
+  return {name: x.num_images for name, x in _named(parts).items()}
+
+
+def described(parts: Parts) -> str:
+  """Pictures of each part, and objects where their number is known."""
+  said = []
+  for name, part in _named(parts).items():
+    objects = object_counts.total(part)
+    with_objects = "" if objects is None else f" with {objects:,} objects"
+    said.append(f"{part.num_images:,} {name}{with_objects}")
+  return ", ".join(said)
 
 
 def digest(parts: Parts) -> str:
@@ -68,9 +80,19 @@ def digest(parts: Parts) -> str:
   return identity.digest((parts.everything, parts.test))
 
 
-def _place(data) -> str:
-  """What names the test part."""
-  key = "test_split" if data.source == "tfds" else "test_path"
+def _named(parts: Parts) -> dict[str, annotated.AnnotatedSource]:
+  named = {"train": parts.train, "valid": parts.valid, "test": parts.test}
+  return {name: part for name, part in named.items() if part}
+
+
+def _check_training(train: annotated.AnnotatedSource, config) -> None:
+  place = _place(config.data, "train")
+  object_counts.check_some(train, place, "training")
+
+
+def _place(data, part: str) -> str:
+  """What names a part."""
+  key = f"{part}_split" if data.source == "tfds" else f"{part}_path"
   return f"data.{key}={data[key]}"
 
 

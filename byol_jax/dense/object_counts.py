@@ -25,12 +25,13 @@ def check_room(source: annotated.AnnotatedSource, max_boxes: int) -> None:
     )
 
 
-def check_some(source: annotated.AnnotatedSource, place: str) -> None:
-  """Checks that a part can be scored.
+def check_some(source: annotated.AnnotatedSource, place: str, use: str) -> None:
+  """Checks that a part can be trained on or scored.
 
   Args:
     source: any; one of masks or depth passes.
     place: where its pictures come from, for the message.
+    use: what needs an object, for the message.
 
   Raises:
     ValueError: it has boxes of which none counts.
@@ -38,5 +39,10 @@ def check_some(source: annotated.AnnotatedSource, place: str) -> None:
   if source.difficult and all(x.all() for x in source.difficult):
     raise ValueError(
       f"None of the {source.num_images} pictures of {place} has an object that"
-      " is not difficult, and a score needs one."
+      f" is not difficult, and {use} needs one."
     )
+
+
+def total(source: annotated.AnnotatedSource) -> int | None:
+  """Objects of a part, difficult ones included; None where it is not known."""
+  return sum(map(len, source.difficult)) if source.difficult else None

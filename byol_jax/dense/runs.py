@@ -70,10 +70,9 @@ def describe(
     DataError: the data is not there, or does not fit the config.
   """
   _, parts = _open(config, encoder)
-  counts = division.sizes(parts)
   lines = (
     ("encoder", f"{encoder.name}, {encoder.spec.encoder}"),
-    ("data", ", ".join(f"{n:,} {name}" for name, n in counts.items())),
+    ("data", division.described(parts)),
     ("training", _plan(config)),
   )
   return "\n".join(f"{name:>10}  {text}" for name, text in lines)
