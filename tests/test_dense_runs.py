@@ -1,6 +1,8 @@
 """A dense task's run: what is refused at once, and what is done again."""
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from byol_jax import loop, schema_dense
 from byol_jax.data import problems
@@ -61,6 +63,57 @@ def test_a_dry_run_reads_of_each_part(tmp_path, part):
     _said(tmp_path)
 
 
+def _forbid_training(monkeypatch):
+  def begin(*args):
+    raise AssertionError("It trains.")
+
+  monkeypatch.setattr(loop, "_train", begin)
+
+
+def _spoil(path, kind):
+  """Replaces a mask of 8x8 pixels."""
+  if kind == "bytes":
+    path.write_bytes(b"none")
+    return
+  shape = {"size": (4, 8), "colours": (8, 8, 3), "class": (8, 8)}[kind]
+  Image.fromarray(np.full(shape, 7, np.uint8)).save(path)
+
+
+@pytest.mark.parametrize(
+  ("kind", "match"),
+  [
+    ("bytes", r"masks/5\.png cannot be decoded"),
+    ("size", r"masks/5\.png has 8x4 pixels, and its picture has 8x8"),
+    ("colours", "a mask of mode RGB"),
+    ("class", r"images/5\.png has the class 7"),
+  ],
+)
+def test_a_wrong_mask_of_the_test_is_found_before_the_training(
+  tmp_path, monkeypatch, kind, match
+):
+  tiny_dense.write(tmp_path)
+  _spoil(tmp_path / "test/masks/5.png", kind)
+  with pytest.raises(problems.DataError, match=match):
+    _said(tmp_path)
+  _forbid_training(monkeypatch)
+  with pytest.raises(problems.DataError, match=match):
+    tiny_dense.run(tmp_path, tmp_path / "work")
+
+
+def test_a_wrong_mask_that_is_held_out_is_found(tmp_path):
+  tiny_dense.write(tmp_path)
+  changes = {
+    "optimizer__learning_rates": (0.1, 0.2),
+    "data__hold_out_images": 2,
+  }
+  config = tiny_dense.config(tmp_path, **changes)
+  held = division.open_parts(config, runs.TASKS["segmentation"]).valid.name(1)
+  name = held.replace("images", "masks")
+  _spoil(tmp_path / "train" / name, "size")
+  with pytest.raises(problems.DataError, match=f"{name} has 8x4 pixels"):
+    _said(tmp_path, **changes)
+
+
 SHORT = {"training__num_steps": 2}
 
 
@@ -73,11 +126,7 @@ def made(root, tmp_path_factory):
 
 def test_a_finished_training_is_tested_again(made, root, monkeypatch):
   workdir, first = made
-
-  def begin(*args):
-    raise AssertionError("It trains again.")
-
-  monkeypatch.setattr(loop, "_train", begin)
+  _forbid_training(monkeypatch)
   changes = {
     "data__test_path": str(root / "train"),
     "segmentation__test_px": (16, 16),

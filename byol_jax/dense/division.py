@@ -1,5 +1,7 @@
 """Training, held-out and test part of a dense task."""
 
+import concurrent.futures
+import os
 from types import ModuleType
 from typing import NamedTuple
 
@@ -60,6 +62,25 @@ def open_parts(config: ml_collections.ConfigDict, opener: ModuleType) -> Parts:
   return Parts(train, valid, everything, test)
 
 
+def check_scored(config: ml_collections.ConfigDict, parts: Parts) -> None:
+  """Reads what is scored, which would else fail after the training only.
+
+  Training pictures show in the first epoch what is wrong with them, and what
+  TFDS has prepared has no files that somebody drew.
+
+  Args:
+    config: a validated config of a dense task.
+    parts: of its data.
+
+  Raises:
+    DataError: a picture or its target cannot be read, or they do not fit.
+  """
+  if config.data.source == "tfds":
+    return
+  for part in filter(None, (parts.test, parts.valid)):
+    _read_all(part)
+
+
 def sizes(parts: Parts) -> dict[str, int]:
   """Pictures of each part that there is."""
   return {name: x.num_images for name, x in _named(parts).items()}
@@ -78,6 +99,20 @@ def described(parts: Parts) -> str:
 def digest(parts: Parts) -> str:
   """A short text that differs when pictures or classes do."""
   return identity.digest((parts.everything, parts.test))
+
+
+def _read_all(source: annotated.AnnotatedSource) -> None:
+  """Whole pictures, too: a damaged one would end the test as well."""
+
+  def read(position):
+    source.read(position)  # Kept by nobody: together they could fill memory.
+
+  with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
+    try:
+      for _ in threads.map(read, range(source.num_images)):
+        pass
+    except ValueError as error:
+      raise problems.DataError(str(error)) from error
 
 
 def _named(parts: Parts) -> dict[str, annotated.AnnotatedSource]:

@@ -70,6 +70,7 @@ def describe(
     DataError: the data is not there, or does not fit the config.
   """
   _, parts = _open(config, encoder)
+  division.check_scored(config, parts)
   lines = (
     ("encoder", f"{encoder.name}, {encoder.spec.encoder}"),
     ("data", division.described(parts)),
@@ -108,6 +109,7 @@ def run(
     named = keys.of(config, encoder, parts)
     result = results.earlier(workdir, named.result)
     if not parallel.everywhere(result is not None)[0]:
+      division.check_scored(config, parts)
       prepared = training.Run(config, task, _drawn(config, encoder, parts))
       result = {"title": name, **_result(prepared, parts, workdir, named)}
       results.write(result, workdir)
