@@ -114,8 +114,12 @@ def test_pictures_show_objects_and_detections(made):
   files = sorted((workdir / result["key"] / "overlays").iterdir())
   assert [file.name for file in files] == ["000_0.png"]
   shown = np.asarray(Image.open(files[0]))
-  panels = [shown[:, i * (SIDE + 4) :][:, :SIDE] for i in range(3)]
-  assert shown.shape == (SIDE - 4, 3 * SIDE + 8, 3)
+  step = (shown.shape[1] + 4) // 3
+  # The title lies above, and is wider than these pictures.
+  below = shown[-(SIDE - 4) :]
+  panels = [below[:, i * step :][:, :SIDE] for i in range(3)]
+  assert shown.shape[0] > SIDE
+  np.testing.assert_array_equal(below[:, SIDE:step], 255)
   assert np.any(panels[0] != panels[1])
 
 

@@ -14,6 +14,11 @@ from byol_jax.data import annotated, annotated_batches, depth_maps
 from byol_jax.dense import overlays
 from byol_jax.depth import colours, scores
 
+_TITLES = (
+  "picture",
+  "truth (bright: near, black: unknown)",
+  "prediction (bright: near)",
+)
 # From replicated variables and uint8 pictures, spread over the devices, to
 # depth [..., height, width].
 Predict = Callable[[Any, chex.Array], chex.Array]
@@ -78,7 +83,7 @@ def draw(
     for index, prediction in batch if parallel.host() == 0 else ():
       image, *maps = _compared(config, some, index, prediction)
       titled = zip(
-        ("picture", "truth", "prediction"),
+        _TITLES,
         (image, *colours.painted(*maps)),
         strict=True,
       )

@@ -1,6 +1,8 @@
 """Pictures of what a network says, beside the picture and the truth."""
 
+import colorsys
 import io
+import math
 import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,9 +16,13 @@ from byol_jax import intact
 
 # A hundredth of an inch is a pixel.
 _DPI, _PANEL_INCHES = 100, 3.4
-# Of the picture that shines through a mask.
-_OPACITY = 0.6
+# Of a mask, through which the picture shines.
+_OPACITY = 0.7
 _VOID = (0.0, 0.0, 0.0)
+# What a legend's colours lie on, as a mask's lie on a picture.
+_MIDDLE_GREY = 0.5
+# Of the hues after matplotlib's: yellow, which those lack, in two brightnesses.
+_FIRST_HUE, _BRIGHTNESSES = 1 / 6, (1.0, 0.6)
 
 
 class Panel(NamedTuple):
@@ -76,10 +82,36 @@ def file_name(position: int, name: str) -> str:
 
 
 def palette(num_classes: int) -> np.ndarray:
-  """A colour for each class, [num_classes, 3] float in [0, 1]."""
-  colours = matplotlib.colormaps["tab20"].colors
-  order = [*range(0, 20, 2), *range(1, 20, 2)]  # Strong ones first.
-  return np.array([colours[order[i % 20]] for i in range(num_classes)])
+  """A colour for each class, [num_classes, 3] float in [0, 1].
+
+  They differ, also among 256, though of so many neighbours look alike.
+  """
+  named = matplotlib.colormaps["tab20"].colors
+  first = [*named[0::2], *named[1::2]]  # Strong ones first.
+  rest = max(num_classes - len(first), 0)
+  count = math.ceil(rest / len(_BRIGHTNESSES))
+  hues = _FIRST_HUE + np.arange(count) / max(count, 1)
+  more = [
+    colorsys.hsv_to_rgb(hue % 1.0, 1.0, brightness)
+    for brightness in _BRIGHTNESSES
+    for hue in hues
+  ]
+  return np.array([*first, *more][:num_classes])
+
+
+def legend(
+  masks: Sequence[np.ndarray], class_names: Sequence[str]
+) -> list[tuple[str, tuple]]:
+  """Names and colours of what is in masks, as `painted` shows them on grey.
+
+  Args:
+    masks: of one size, integers; what is no class is void.
+    class_names: of all classes.
+  """
+  names = [*class_names, "void"]
+  seen = np.unique(np.minimum(np.stack(masks), len(class_names)))
+  colours = _mixed(_colours(len(class_names)), _MIDDLE_GREY)
+  return [(names[i], tuple(colours[i])) for i in seen]
 
 
 def painted(
@@ -95,7 +127,14 @@ def painted(
   Returns:
     [height, width, 3] float in [0, 1].
   """
-  colours = np.vstack([palette(num_classes), _VOID])
-  flat = colours[np.minimum(mask, num_classes)]
-  grey = image.mean(axis=2, keepdims=True) / 255.0
-  return _OPACITY * flat + (1.0 - _OPACITY) * grey
+  flat = _colours(num_classes)[np.minimum(mask, num_classes)]
+  return _mixed(flat, image.mean(axis=2, keepdims=True) / 255.0)
+
+
+def _colours(num_classes: int) -> np.ndarray:
+  """Of the classes and, the last one, of void."""
+  return np.vstack([palette(num_classes), _VOID])
+
+
+def _mixed(colours: np.ndarray, grey: np.ndarray | float) -> np.ndarray:
+  return _OPACITY * colours + (1.0 - _OPACITY) * grey

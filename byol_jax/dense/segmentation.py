@@ -192,9 +192,7 @@ def _write(row, class_names: Sequence[str], path: str) -> None:
     overlays.Panel(title, overlays.painted(row["images"], mask, number))
     for title, mask in masks.items()
   ]
-  seen = np.unique(np.stack(list(masks.values())))
-  colours = overlays.palette(number)
-  legend = [(class_names[i], tuple(colours[i])) for i in seen if i < number]
+  legend = overlays.legend(list(masks.values()), class_names)
   overlays.write(panels, legend, path)
 
 

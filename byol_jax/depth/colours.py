@@ -6,12 +6,14 @@ import numpy as np
 
 # Near is light, far is dark.
 _COLOURS = "magma_r"
+# Of the colours, whose last one is almost the black of what is not known.
+_FARTHEST = 0.85
 
 
 def painted(
   truth: chex.Array, prediction: chex.Array
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Both maps in the same colours, over the range that the truth has.
+  """Both maps in the same colours, near light, over the range of the truth.
 
   Args:
     truth: [height, width]; 0 where it is not known, which is black.
@@ -28,6 +30,7 @@ def painted(
 
   def paint(depth):
     share = (np.asarray(depth) - low) / max(high - low, 1e-6)
-    return matplotlib.colormaps[_COLOURS](np.clip(share, 0.0, 1.0))[..., :3]
+    share = np.clip(share, 0.0, 1.0)
+    return matplotlib.colormaps[_COLOURS](_FARTHEST * share)[..., :3]
 
   return np.where(known[:, :, None], paint(truth), 0.0), paint(prediction)
