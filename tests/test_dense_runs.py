@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from byol_jax import loop, schema_dense
+from byol_jax import loop, schema_dense, workdirs
 from byol_jax.data import problems
 from byol_jax.dense import choosing, division, keys, runs, training
 from tests import tiny_dense
@@ -135,6 +135,12 @@ def test_a_finished_training_is_tested_again(made, root, monkeypatch):
   assert again["key"] != first["key"]
   assert again["scores"] != first["scores"]
   assert again["checkpoint"] == first["checkpoint"]
+
+
+def test_the_encoders_folder_is_refused(made, root):
+  workdir, _ = made
+  with pytest.raises(workdirs.WorkdirError, match="is the encoder's own folde"):
+    tiny_dense.run(root, f"{workdir}/", encoder=str(workdir), **SHORT)
 
 
 def _keys(root, **changes):

@@ -10,7 +10,7 @@ import jax
 import ml_collections
 import numpy as np
 
-from byol_jax import encoders, inputs, parallel, workdirs
+from byol_jax import encoders, inputs, parallel, storage, workdirs
 from byol_jax.data import annotated, pictures, problems, sources
 from byol_jax.dense import (
   choosing,
@@ -100,9 +100,10 @@ def run(
   Raises:
     DataError: the data is not there, or does not fit the config.
     ValueError: every rate of the sweep diverged, or a file cannot be decoded.
-    WorkdirError: the workdir cannot be used.
+    WorkdirError: the workdir cannot be used, or is the encoder's.
     StoppedError: somebody asked for it, and everything is saved.
   """
+  _check_workdir(config, workdir)
   with workdirs.open_workdir(workdir, num_bytes=0):
     task, parts = _open(config, encoder)
     inputs.check_hosts(division.digest(parts))
@@ -120,6 +121,17 @@ def run(
       print(results.line(result))
       print(f"Results: {os.path.join(workdir, 'results.json')}")
     return result
+
+
+def _check_workdir(config, workdir: str) -> None:
+  """Refuses a workdir whose newest result would be the next encoder."""
+  if config.encoder == "random":
+    return
+  if storage.absolute(config.encoder) == storage.absolute(workdir):
+    raise workdirs.WorkdirError(
+      f"--workdir={workdir} is the encoder's own folder: choose another, so"
+      " that the same command always begins with the same encoder."
+    )
 
 
 def _plan(config) -> str:
