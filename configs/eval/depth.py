@@ -28,7 +28,7 @@ def get_config(preset: str = "nyu") -> ml_collections.ConfigDict:
   config.seed = 0
   config.encoder = ""  # A workdir or checkpoint, or "random".
   config.like = ""  # Of random: whose architecture.
-  config.log_every = 100  # Steps.
+  config.log_every = 20  # Steps.
 
   config.data = ml_collections.ConfigDict()
   config.data.source = "pairs"

@@ -38,7 +38,7 @@ def get_config(preset: str = "voc2007") -> ml_collections.ConfigDict:
   config.seed = 0
   config.encoder = ""  # A workdir or checkpoint, or "random".
   config.like = ""  # Of random: whose architecture.
-  config.log_every = 100  # Steps.
+  config.log_every = 20  # Steps.
 
   config.data = ml_collections.ConfigDict()
   config.data.source = "tfds"  # Or voc or yolo, a folder or tar.
@@ -135,7 +135,6 @@ def _use_coco(config: ml_collections.ConfigDict) -> None:
 
 def _shrink(config: ml_collections.ConfigDict) -> None:
   """The 128 pictures of COCO128, train and test, with a small encoder."""
-  config.log_every = 50
   config.data.source = "yolo"
   config.data.train_prefix = "coco128"
   config.data.test_prefix = "coco128"
