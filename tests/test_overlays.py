@@ -63,7 +63,7 @@ def _boxes(tmp_path, side, scores):
 def test_lines_are_thicker_in_a_large_picture(tmp_path):
   def thickness(side):
     shown = _boxes(tmp_path, side, [0.9])
-    row = shown[-side + side * 3 // 8, : shown.shape[1] // 3 * 2]
+    row = shown[-side + side * 7 // 16, : shown.shape[1] // 3 * 2]
     # Two edges of the truth's box.
     return np.count_nonzero(np.ptp(row, axis=1) > 50) // 2
 
