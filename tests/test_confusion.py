@@ -59,3 +59,14 @@ def test_a_void_class_among_the_others_is_left_out_of_the_mean():
 def test_a_part_without_any_class_is_refused():
   with pytest.raises(ValueError, match="all are void"):
     confusion.scores(np.zeros((3, 3)), VOID)
+
+
+def test_each_class_that_is_there_has_an_overlap():
+  # Three of four right, and one of another class taken for it.
+  found = confusion.overlaps(np.array([[3, 1, 0], [1, 0, 0], [0, 0, 0]]), VOID)
+  assert found == {0: 3 / 5, 1: 0.0}
+
+
+def test_void_has_no_overlap():
+  found = confusion.overlaps(np.array([[5, 1], [1, 2]]), 0)
+  assert found == {1: 0.5}

@@ -105,6 +105,8 @@ def test_it_learns_what_can_be_learnt(made):
   workdir, result = made
   assert result["scores"]["ap50"] > 0.7
   assert result["metric"] == "ap50"
+  each = result["classes"]["ap50"].values()
+  assert np.mean(list(each)) == pytest.approx(result["scores"]["ap50"])
   assert set(result["scores"]) == {"ap50", "ap50_11", "map", "map50", "map75"}
   assert json.loads((workdir / "results.json").read_text()) == result
 
@@ -171,7 +173,7 @@ def test_the_truth_scores_perfectly_at_any_size(root):
   for picture in seen:
     wanted = source.read(picture.index)[1]
     np.testing.assert_allclose(picture.found.boxes, wanted.boxes, atol=1e-4)
-  scores = detected.scores(seen, source.class_names)
+  scores = detected.scores(seen, source.class_names).scores
   assert scores == pytest.approx(dict.fromkeys(scores, 1.0))
 
 

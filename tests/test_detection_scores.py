@@ -57,6 +57,14 @@ def test_classes_count_alike_and_those_without_objects_not():
   assert voc.average_precision(found, truth, 4)["ap50"] == 0.5
 
 
+def test_each_class_that_is_there_has_a_precision():
+  # Of the class 0 all are found; of 2 one of two, after a wrong one.
+  truth = [_truth([0, 60, 90], classes=[0, 2, 2])]
+  found = [_found([0, 30, 60], [0.9, 0.8, 0.7], classes=[0, 2, 2])]
+  precisions = voc.class_precisions(found, truth, 4)
+  assert precisions == pytest.approx({0: 1.0, 2: 0.25})
+
+
 def test_average_precision_without_objects_is_refused():
   with pytest.raises(ValueError, match="there is none"):
     voc.average_precision([_found([0], [1])], [_truth([])], 1)

@@ -96,15 +96,22 @@ def test_the_scores_are_of_each_test_picture_once(
 ):
   images, masks = data
   source = annotated.AnnotatedSource(
-    COUNT, (), lambda position: (images[position], masks[position]), str
+    COUNT,
+    ("sky", "road", "car"),
+    lambda position: (images[position], masks[position]),
+    str,
   )
   # Batches of two: the last one is filled up.
-  found = task.evaluate(parallel.replicate(variables), source)
+  tested = task.evaluate(parallel.replicate(variables), source)
   predicted = np.asarray(logits_of(images.astype(np.float32))).argmax(axis=-1)
   counted = masks != VOID
   pair = masks[counted], predicted[counted]
   assert len(np.unique(pair[1])) > 1
   expected = metrics.jaccard_score(*pair, average="macro")
+  found = tested.scores
   np.testing.assert_allclose(found["miou"], expected, rtol=1e-6)
+  each = metrics.jaccard_score(*pair, average=None)
+  shares = [tested.classes["iou"][name] for name in source.class_names]
+  np.testing.assert_allclose(shares, each, rtol=1e-6)
   accuracy = metrics.accuracy_score(*pair)
   np.testing.assert_allclose(found["pixel_accuracy"], accuracy, rtol=1e-6)

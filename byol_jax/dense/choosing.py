@@ -63,7 +63,8 @@ def _score(
     score = "diverged"
   else:
     variables = update.variables(state)
-    score = run.task.evaluate(variables, parts.valid)[run.task.metric]
+    tested = run.task.evaluate(variables, parts.valid)
+    score = tested.scores[run.task.metric]
   if active:
     place.mkdir(parents=True, exist_ok=True)
     intact.write_whole(json.dumps(score), done)

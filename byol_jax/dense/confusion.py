@@ -51,10 +51,24 @@ def scores(confusion: np.ndarray, void: int) -> Mapping[str, float]:
   confusion = np.asarray(confusion, np.float64)
   if not confusion.sum():
     raise ValueError("no pixel of the test part has a class: all are void.")
+  return {
+    "miou": float(np.mean(list(overlaps(confusion, void).values()))),
+    "pixel_accuracy": float(np.trace(confusion) / confusion.sum()),
+  }
+
+
+def overlaps(confusion: np.ndarray, void: int) -> Mapping[int, float]:
+  """Intersection over union of each class that is in the truth or predicted.
+
+  Args:
+    confusion: as in `scores`.
+    void: as in `scores`.
+
+  Returns:
+    Class numbers to shares in [0, 1].
+  """
+  confusion = np.asarray(confusion, np.float64)
   right = np.diag(confusion)
   union = confusion.sum(axis=0) + confusion.sum(axis=1) - right
   there = (union > 0) & (np.arange(len(union)) != void)
-  return {
-    "miou": float(np.mean(right[there] / union[there])),
-    "pixel_accuracy": float(right.sum() / confusion.sum()),
-  }
+  return {int(i): float(right[i] / union[i]) for i in np.flatnonzero(there)}

@@ -41,7 +41,9 @@ def make(
     init=lambda key: parallel.one_device(functions.init)(key, shown),
     loss=_make_loss(config, functions),
     train_batches=functools.partial(_train_batches, config, spec),
-    evaluate=functools.partial(depth_scoring.evaluate, config, predict),
+    evaluate=lambda variables, source: tasks.Tested(
+      depth_scoring.evaluate(config, predict, variables, source)
+    ),
     draw=functools.partial(depth_scoring.draw, config, predict),
     metric="delta1",
     higher_is_better=True,

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from byol_jax import parallel, stopping
+from byol_jax.dense import task as tasks
 from byol_jax.detection import coco, objects, voc
 from byol_jax.types import Batch
 
@@ -54,10 +55,10 @@ def pictures(
       yield _picture(one, (boxes[row], classes[row], scores[row]))
 
 
-def scores(
-  seen: Sequence[Picture], class_names: Sequence[str]
-) -> Mapping[str, float]:
+def scores(seen: Sequence[Picture], class_names: Sequence[str]) -> tasks.Tested:
   """AP50 by both rules of VOC and COCO's mean average precisions.
+
+  Of each class that is there `ap50`.
 
   Args:
     seen: all pictures of a part.
@@ -68,10 +69,14 @@ def scores(
   """
   found, truth = [x.found for x in seen], [x.truth for x in seen]
   sizes = [x.size for x in seen]
-  return {
-    **voc.average_precision(found, truth, len(class_names)),
-    **coco.mean_average_precision(found, truth, sizes, class_names),
-  }
+  precisions = voc.class_precisions(found, truth, len(class_names))
+  return tasks.Tested(
+    scores={
+      **voc.average_precision(found, truth, len(class_names)),
+      **coco.mean_average_precision(found, truth, sizes, class_names),
+    },
+    classes={"ap50": {class_names[i]: x for i, x in precisions.items()}},
+  )
 
 
 def _picture(one: Mapping[str, np.ndarray], found) -> Picture:

@@ -185,7 +185,7 @@ def _result(
   config, task, start = run_of.config, run_of.task, time.monotonic()
   state, choice = _trained(run_of, parts, os.path.join(workdir, named.training))
   variables = update.variables(state)
-  scores = task.evaluate(variables, parts.test)
+  tested = task.evaluate(variables, parts.test)
   if config.evaluation.pictures:
     place = os.path.join(workdir, named.result, _OVERLAYS)
     task.draw(variables, parts.test, place)
@@ -193,7 +193,8 @@ def _result(
     "set": "",
     "split": "test",
     "metric": task.metric,
-    "scores": dict(scores),
+    "scores": dict(tested.scores),
+    "classes": {name: dict(x) for name, x in tested.classes.items()},
     "baseline": dict(task.baseline(parts.everything, parts.test)),
     **choice,
     "checkpoint": f"{named.training}/{_FINAL}",

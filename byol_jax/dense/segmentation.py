@@ -158,13 +158,18 @@ def _counter(config, net: dense.Functions) -> Callable:
   return count
 
 
-def _evaluate(config, count: Callable, source) -> dict[str, float]:
+def _evaluate(config, count: Callable, source) -> tasks.Tested:
   """Scores of the whole part, the same on every host."""
   total = np.zeros((config.segmentation.num_classes,) * 2, np.int64)
   for batch in _test_batches(config, source):
     stopping.check()
     total += parallel.first(count(parallel.shard(batch)))
-  return dict(confusion.scores(total, config.segmentation.void_label))
+  void, names = config.segmentation.void_label, source.class_names
+  overlaps = confusion.overlaps(total, void)
+  return tasks.Tested(
+    scores=confusion.scores(total, void),
+    classes={"iou": {names[i]: share for i, share in overlaps.items()}},
+  )
 
 
 def _draw(config, predict: Callable, source, folder: str) -> None:

@@ -1,6 +1,7 @@
 """What a dense task gives to the training that all of them share."""
 
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import chex
@@ -17,6 +18,19 @@ Loss = Callable[
 ]
 
 
+class Tested(NamedTuple):
+  """What a test of a network found.
+
+  Attributes:
+    scores: by name, shares or errors.
+    classes: name of a score to its values by name of the class, for those
+      classes that have one; {} where a task has no classes.
+  """
+
+  scores: Mapping[str, float]
+  classes: Mapping[str, Mapping[str, float]] = MappingProxyType({})
+
+
 class Task(NamedTuple):
   """One of the dense tasks, assembled from a config.
 
@@ -25,7 +39,7 @@ class Task(NamedTuple):
       included, freshly drawn.
     loss: to the loss and (new stats, named scalars); pure, on one device.
     train_batches: (source, first step) to this host's batches, without end.
-    evaluate: (replicated variables, source) to named scores, the same on every
+    evaluate: (replicated variables, source) to the scores, the same on every
       host.
     draw: (replicated variables, source, folder) writes pictures of what the
       network says beside the truth; called on every host.
@@ -40,7 +54,7 @@ class Task(NamedTuple):
   train_batches: Callable[
     [annotated.AnnotatedSource, int], Iterator[dict[str, np.ndarray]]
   ]
-  evaluate: Callable[[Any, annotated.AnnotatedSource], Mapping[str, float]]
+  evaluate: Callable[[Any, annotated.AnnotatedSource], Tested]
   draw: Callable[[Any, annotated.AnnotatedSource, str], None]
   metric: str
   higher_is_better: bool

@@ -1,7 +1,7 @@
 """One training of a dense task, on the loop that all trainings share."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -133,10 +133,8 @@ def _valid_scores(run: Run, state: update.State, data: Data):
   """Scores of the held-out part, under names of their own."""
   if data.valid is None:
     return {}
-  scores: Mapping[str, float] = run.task.evaluate(
-    update.variables(state), data.valid
-  )
-  return {f"valid_{name}": value for name, value in scores.items()}
+  tested = run.task.evaluate(update.variables(state), data.valid)
+  return {f"valid_{name}": value for name, value in tested.scores.items()}
 
 
 def _optimizer(

@@ -36,6 +36,28 @@ def average_precision(
   Raises:
     ValueError: no object that is not difficult, or other numbers of pictures.
   """
+  curves = _curves(found, truth, num_classes).values()
+  return {
+    "ap50": float(np.mean([_all_points(*curve) for curve in curves])),
+    "ap50_11": float(np.mean([_eleven_points(*curve) for curve in curves])),
+  }
+
+
+def class_precisions(
+  found: Sequence[objects.Found],
+  truth: Sequence[objects.Objects],
+  num_classes: int,
+) -> dict[int, float]:
+  """The `ap50` of each class that is there, by its number.
+
+  Arguments and errors are those of `average_precision`.
+  """
+  curves = _curves(found, truth, num_classes)
+  return {number: _all_points(*curve) for number, curve in curves.items()}
+
+
+def _curves(found, truth, num_classes: int) -> dict[int, tuple]:
+  """Of each class that is there: which detections are right, and its number."""
   if len(found) != len(truth):
     raise ValueError(
       f"detections of {len(found)} pictures, and objects of {len(truth)}."
@@ -45,13 +67,9 @@ def average_precision(
     np.add.at(present, there.classes[~there.difficult], 1)
   if not present.any():
     raise ValueError("average precision needs an object; there is none.")
-  curves = [
-    (_right(found, truth, number), present[number])
-    for number in np.flatnonzero(present)
-  ]
   return {
-    "ap50": float(np.mean([_all_points(*curve) for curve in curves])),
-    "ap50_11": float(np.mean([_eleven_points(*curve) for curve in curves])),
+    int(number): (_right(found, truth, number), present[number])
+    for number in np.flatnonzero(present)
   }
 
 
