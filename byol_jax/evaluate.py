@@ -44,16 +44,17 @@ def find(
 
 
 def describe(
-  config: ml_collections.ConfigDict, encoder: encoders.Encoder
+  config: ml_collections.ConfigDict, encoder: encoders.Encoder, workdir: str
 ) -> str:
   """What an evaluation will do, for `--dry_run`.
 
   Args:
     config: from `find`.
     encoder: from `find`.
+    workdir: that it would have.
 
   Returns:
-    Lines of text: encoder, data sets and what is trained.
+    Lines of text: encoder, data sets, what is trained and the workdir.
 
   Raises:
     DataError: the data is not there.
@@ -65,6 +66,7 @@ def describe(
     lines.append((set_name or "data", f"{counts}; {classes}"))
     if config.protocol == "classify":
       lines.append(("sweep", sweep.describe(config, sources.size(parts.train))))
+  lines.append(("workdir", workdir))
   return "\n".join(f"{name:>10}  {text}" for name, text in lines)
 
 

@@ -180,7 +180,7 @@ def _evaluation(values: flags.FlagValues, name: str) -> _Job:
   encoder, config = kind.find(values.config)
   workdir = values.workdir or workdirs.of_evaluation(config.encoder, name)
   if values.dry_run:
-    return workdir, lambda: _print(kind.describe(config, encoder))
+    return workdir, lambda: _print(kind.describe(config, encoder, workdir))
   return workdir, lambda: kind.run(config, encoder, workdir, name)
 
 

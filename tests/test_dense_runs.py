@@ -1,10 +1,13 @@
 """A dense task's run: what is refused at once, and what is done again."""
 
+import shutil
+
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
-from byol_jax import loop, schema_dense, workdirs
+from byol_jax import checkpoint, loop, schema_dense, workdirs
 from byol_jax.data import problems
 from byol_jax.dense import choosing, division, keys, runs, training
 from tests import tiny_dense
@@ -17,9 +20,9 @@ def root(tmp_path_factory):
   return root
 
 
-def _said(root, **changes):
+def _said(root, workdir="work", **changes):
   encoder, config = runs.find(tiny_dense.config(root, **changes))
-  return runs.describe(config, encoder)
+  return runs.describe(config, encoder, str(workdir))
 
 
 def test_a_dry_run_says_what_would_be_done(root):
@@ -135,6 +138,35 @@ def test_a_finished_training_is_tested_again(made, root, monkeypatch):
   assert again["key"] != first["key"]
   assert again["scores"] != first["scores"]
   assert again["checkpoint"] == first["checkpoint"]
+
+
+def test_a_dry_run_says_what_the_workdir_has(made, root, tmp_path):
+  workdir, result = made
+  assert "finished, its result is there" in _said(root, workdir, **SHORT)
+  other = {"segmentation__test_px": (16, 16)}
+  shutil.copytree(
+    workdir / result["checkpoint"], tmp_path / result["checkpoint"]
+  )
+  assert "continues at step 2" in _said(root, tmp_path, **SHORT, **other)
+  assert "nothing of this run" in _said(root, tmp_path)
+
+
+def test_a_dry_run_tells_an_encoder_of_tiny_pictures(root):
+  text = _said(root)
+  assert "one_conv, stride 1\n" in text
+  assert "are 1 pixels apart, as for tiny pictures" in text
+  network = {"network__encoder": "resnet8", "network__stem": "imagenet"}
+  text = _said(root, **network)
+  assert "resnet8, stride 16\n" in text
+  assert "tiny pictures" not in text
+
+
+def test_a_dry_run_counts_the_parameters(root, made):
+  workdir, result = made
+  state, _ = checkpoint.load_params(str(workdir / result["checkpoint"]))
+  trees = [state[part]["params"] for part in ("encoder", "head")]
+  count = sum(leaf.size for leaf in jax.tree.leaves(trees))
+  assert f"parameters  {count:,}\n" in _said(root)
 
 
 def test_the_encoders_folder_is_refused(made, root):

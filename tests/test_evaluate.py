@@ -211,8 +211,9 @@ def test_dry_run_says_what_would_be_done(encoder):
   changes = {"training.batch_size": 128, "training.num_epochs": (1.0, 2.0)}
   config = tiny_eval.config("finetune", encoder, changes=changes)
   found, config = evaluate.find(config)
-  text = evaluate.describe(config, found)
+  text = evaluate.describe(config, found, "runs/x")
   assert "step 0, 8 px" in text
+  assert text.endswith("workdir  runs/x")
   (train,) = re.findall(r"([\d,]+) train,", text)
   train = int(train.replace(",", ""))
   steps = 2 * (train // 128 + 2 * train // 128)

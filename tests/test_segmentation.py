@@ -153,7 +153,7 @@ def test_a_class_beyond_the_last_is_named(root):
 
 def test_the_dry_run_says_what_would_be_done(root):
   encoder, config = runs.find(_config(root))
-  said = runs.describe(config, encoder)
+  said = runs.describe(config, encoder, "work")
   assert "12 train, 3 test" in said
   assert "120 steps" in said
 

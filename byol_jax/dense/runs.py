@@ -15,6 +15,7 @@ from byol_jax.data import annotated, pictures, problems, sources
 from byol_jax.dense import (
   choosing,
   depth,
+  description,
   detection,
   division,
   keys,
@@ -32,8 +33,7 @@ TASKS: Mapping[str, ModuleType] = {
 }
 # Pictures that an untrained encoder takes its statistics from.
 _MAX_DRAWN = 256
-# Folders of the training on all pictures, and of its pictures.
-_FINAL, _OVERLAYS = "train", "overlays"
+_OVERLAYS = "overlays"
 
 
 def find(
@@ -58,25 +58,23 @@ def find(
 
 
 def describe(
-  config: ml_collections.ConfigDict, encoder: encoders.Encoder
+  config: ml_collections.ConfigDict, encoder: encoders.Encoder, workdir: str
 ) -> str:
   """What will be done, for `--dry_run`.
 
   Args:
     config: from `find`.
     encoder: from `find`.
+    workdir: that the run would have.
 
   Raises:
     DataError: the data is not there, or does not fit the config.
+    WorkdirError: the workdir is the encoder's.
   """
-  _, parts = _open(config, encoder)
+  _check_workdir(config, workdir)
+  task, parts = _open(config, encoder)
   division.check_scored(config, parts)
-  lines = (
-    ("encoder", f"{encoder.name}, {encoder.spec.encoder}"),
-    ("data", division.described(parts)),
-    ("training", _plan(config)),
-  )
-  return "\n".join(f"{name:>10}  {text}" for name, text in lines)
+  return description.describe(config, encoder, task, parts, workdir)
 
 
 def run(
@@ -134,16 +132,6 @@ def _check_workdir(config, workdir: str) -> None:
     )
 
 
-def _plan(config) -> str:
-  """How long is trained, and with which learning rates."""
-  length, rates = config.training, config.optimizer.learning_rates
-  steps = f"{length.num_steps:,} steps of {length.batch_size} pictures"
-  if len(rates) == 1:
-    return f"{steps} at the learning rate {rates[0]:g}"
-  listed = ", ".join(f"{rate:g}" for rate in rates)
-  return f"{steps} at each of the learning rates {listed}, then with the best"
-
-
 def _open(config, encoder) -> tuple[tasks.Task, division.Parts]:
   """Task and data, refused here rather than in the middle of the work."""
   opener = TASKS[config.protocol]
@@ -197,7 +185,7 @@ def _result(
     "classes": {name: dict(x) for name, x in tested.classes.items()},
     "baseline": dict(task.baseline(parts.everything, parts.test)),
     **choice,
-    "checkpoint": f"{named.training}/{_FINAL}",
+    "checkpoint": f"{named.training}/{training.FINAL}",
     **results.about(config, run_of.encoder, run_of.encoder.variables),
     "sizes": division.sizes(parts),
     "wall_secs": round(time.monotonic() - start, 1),
@@ -215,6 +203,8 @@ def _trained(
     chosen, candidates = choosing.choose(run_of, parts, folder)
   rate = chosen.get("learning_rate", config.optimizer.learning_rates[0])
   data = training.Data(parts.everything, None)
-  state = training.train(run_of, data, rate, os.path.join(folder, _FINAL))
+  state = training.train(
+    run_of, data, rate, os.path.join(folder, training.FINAL)
+  )
   steps = {"learning_rate": rate, "steps": config.training.num_steps}
   return state, {"chosen": {**steps, **chosen}, "candidates": candidates}

@@ -23,6 +23,8 @@ from byol_jax.dense import task as tasks
 from byol_jax.dense import update
 from byol_jax.evaluation import results
 
+# Folder of the training on all pictures, below that of a whole sweep.
+FINAL = "train"
 # What is drawn from the seed; an untrained encoder takes the seed's own key.
 _HEAD_KEY, _STEP_KEY = 1, 2
 
