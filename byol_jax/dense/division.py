@@ -1,6 +1,7 @@
 """Training, held-out and test part of a dense task."""
 
 import concurrent.futures
+import logging
 import os
 from types import ModuleType
 from typing import NamedTuple
@@ -49,6 +50,7 @@ def open_parts(config: ml_collections.ConfigDict, opener: ModuleType) -> Parts:
     everything, test = (opener.open_part(config, x) for x in ("train", "test"))
     object_counts.check_some(test, _place(config.data, "test"), "a score")
     if len(config.optimizer.learning_rates) == 1:
+      _warn_of_hold_out(count)
       _check_training(everything, config)
       return Parts(everything, None, everything, test)
     held = _held_out(config.protocol, everything.num_images, count, config.seed)
@@ -118,6 +120,16 @@ def _read_all(source: annotated.AnnotatedSource) -> None:
 def _named(parts: Parts) -> dict[str, annotated.AnnotatedSource]:
   named = {"train": parts.train, "valid": parts.valid, "test": parts.test}
   return {name: part for name, part in named.items() if part}
+
+
+def _warn_of_hold_out(count: int) -> None:
+  """Says that a setting has no effect: a preset may have it for its rates."""
+  if count:
+    logging.warning(
+      "data.hold_out_images=%d holds nothing out: optimizer.learning_rates has"
+      " one rate, so that none is to be chosen.",
+      count,
+    )
 
 
 def _check_training(train: annotated.AnnotatedSource, config) -> None:
