@@ -18,7 +18,8 @@ as a momentum of 1 - 1 / 9 (arXiv 1605.09774). With another batch size, the
 number of steps changes inversely and the rates in proportion.
 
 `coco128` is a check that all of the detector learns, for a small encoder on two
-cores: it is trained and tested on the same 128 pictures.
+cores (half an hour): it is trained and tested on the same 128 pictures. AP50 is
+87.6 % then (docs/detection.md).
 """
 
 import ml_collections
