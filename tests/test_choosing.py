@@ -6,6 +6,7 @@ import types
 import pytest
 
 from byol_jax.dense import choosing, training, update
+from byol_jax.dense import task as tasks
 
 SCORES = {0.1: 0.5, 0.3: 0.75, 1.0: "diverged"}
 
@@ -32,7 +33,7 @@ def _run(rates, higher_is_better=True):
     optimizer=types.SimpleNamespace(learning_rates=rates)
   )
   task = types.SimpleNamespace(
-    evaluate=lambda rate, source: {"miou": SCORES[rate]},
+    evaluate=lambda rate, source: tasks.Tested({"miou": SCORES[rate]}),
     metric="miou",
     higher_is_better=higher_is_better,
   )
