@@ -18,9 +18,10 @@ from collections.abc import Sequence
 from absl import app, flags
 from matplotlib import figure
 
-from byol_jax import compiler, exits, grids, inputs, intact, records
+from byol_jax import compiler, exits, grids, inputs, records
 from byol_jax import config as config_lib
 from byol_jax import main as main_lib
+from byol_jax.interop import output
 
 # In pixels.
 _HEADING, _NAMES = 28, 112
@@ -85,14 +86,10 @@ def save(grid: grids.Grid, path: str) -> None:
 
 def _check_path(path: str) -> None:
   """Refuses a file of another kind, or one that cannot be written."""
-  if not path.lower().endswith(".png"):
-    raise ValueError(f"--out={path} has to end in .png.")
   try:
-    intact.try_out(path)
-  except OSError as error:
-    raise ValueError(
-      f"--out={path} cannot be written: {error.strerror}."
-    ) from error
+    output.check(path, ".png")
+  except (ValueError, OSError) as error:
+    raise ValueError(f"--out={error}") from error
 
 
 def _define_flags(values: flags.FlagValues) -> None:

@@ -70,7 +70,7 @@ def open_pairs(
     class_names=(),
     read=read,
     name=lambda position: pairs.names[position].image,
-    fingerprint=lambda position: pairing.fingerprint(pairs, position),
+    fingerprint=pairing.fingerprints(pairs),
   )
 
 

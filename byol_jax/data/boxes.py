@@ -39,7 +39,7 @@ def source(
     class_names=class_names,
     read=read,
     name=lambda position: pairs.names[position].image,
-    fingerprint=lambda position: pairing.fingerprint(pairs, position),
+    fingerprint=pairing.fingerprints(pairs),
     # Whatever the size of the picture.
     difficult=[
       objects_of(position, (1, 1)).difficult

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from byol_jax.data import annotated, pictures
+from byol_jax.data import annotated, pictures, splits
 
 # One number a pixel, of 8 or 16 bits.
 _MODES = ("L", "I", "I;16", "I;16B", "I;16L")
@@ -60,8 +60,8 @@ def last_share(
       f"a share of {share:g} of {source.num_images} pictures leaves one part"
       " without pictures."
     )
-  cut = source.num_images - count
-  first, last = range(cut), range(cut, source.num_images)
+  last = splits.last(source.num_images, count)
+  first = splits.others(source.num_images, last)
   return annotated.select(source, first), annotated.select(source, last)
 
 

@@ -1,10 +1,11 @@
 """Finds pictures and the files of the same name that say what is on them."""
 
+import functools
 import hashlib
 import logging
 import pathlib
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from byol_jax.data import files, folder, pictures, problems
@@ -104,14 +105,19 @@ def read(pairs: Pairs, name: str) -> bytes:
     ) from error
 
 
-def fingerprint(pairs: Pairs, position: int) -> bytes:
-  """A short text that differs when a picture's target does.
+def fingerprints(pairs: Pairs) -> Callable[[int], bytes]:
+  """From a position to a short text that differs when the target does.
 
-  Raises:
-    ValueError: the target cannot be read.
+  Each file is read once, however often somebody asks. Calls raise ValueError
+  over one that cannot be read.
   """
-  name = pairs.names[position].target
-  return hashlib.sha256(read(pairs, name)).digest() if name else b""
+
+  @functools.cache
+  def fingerprint(position):
+    name = pairs.names[position].target
+    return hashlib.sha256(read(pairs, name)).digest() if name else b""
+
+  return fingerprint
 
 
 def _below(path: str) -> str:

@@ -47,9 +47,7 @@ def make_network(
     dtype = settings.compute_dtype if training else "float32"
     parts = dense.backbone(spec, axis_name, compute_dtype=dtype)
     features = parts.trunk(_filled(batch, spec), modes.trunk)
-    # The last group looks at boxes.
-    trunk = centres.num_groups(spec, last_dilation=1) - 1
-    lattice = centres.first(spec, batch["images"].shape[1], trunk)
+    lattice = _lattice(batch, spec)
     anchored = _anchored(batch, features, lattice, settings)
     proposals = _proposals(anchored, batch, settings, training)
     seen, recall = proposals, ()
@@ -88,6 +86,13 @@ def detections(
   return jax.vmap(lambda *one: selection.detect(*one, chosen))(
     *judged, proposals, batch["size"]
   )
+
+
+def _lattice(batch: Batch, spec: network.EncoderSpec) -> tuple[float, int]:
+  """Where the first cell of the trunk's map looks, and the stride."""
+  # The last group looks at boxes.
+  trunk = centres.num_groups(spec, last_dilation=1) - 1
+  return centres.first(spec, batch["images"].shape[1], trunk)
 
 
 def _in_cells(boxes, lattice: tuple[float, int]):

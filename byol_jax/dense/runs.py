@@ -141,7 +141,7 @@ def _open(config, encoder) -> tuple[tasks.Task, division.Parts]:
     task = opener.make(config, encoder.spec)
     sources.steps_per_epoch(parts.train.num_images, reader.batch_size)
     sources.local_size(reader)
-    for part in filter(None, parts):
+    for part in (parts.everything, parts.test):
       part.read(0)
   except ValueError as error:
     raise problems.DataError(str(error)) from error
