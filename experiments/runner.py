@@ -101,7 +101,10 @@ def run(
   for cell, line in elsewhere:
     results.append(line, results.path(folder, cell.experiment))
   _write(experiments, place, folder)
-  _say(f"{len(cells) - len(missing)} of {len(cells)} cells are there already.")
+  _say(
+    f"{len(cells) - len(missing)} of {len(cells)} cells are there already, in"
+    f" {folder}."
+  )
   failures = 0
   todo = work.jobs(missing)
   for job in todo:

@@ -112,6 +112,22 @@ def test_max_pool_gives_a_tie_to_the_first_place():
   np.testing.assert_array_equal(got, expected)
 
 
+def test_a_tpu_has_a_blocks_relu_once_and_the_gradient_from_it():
+  x = jnp.round(2.0 * jax.random.normal(jax.random.key(0), (3, 4, 4, 8)))
+  assert np.mean(x == 0.0) > 0.1
+  ways = both_ways(layers.relu, x, platform="tpu")
+  for ours, theirs in zip(*ways, strict=True):
+    assert np.std(theirs) > 0.1
+    np.testing.assert_array_equal(ours, theirs)
+  with platforms.lowering_for("tpu"):
+    text = primitives(jax.grad(lambda x: layers.relu(x * x).sum()), x)
+  # Barriers divide a program; what the gradient takes lies behind this one.
+  before, behind = text.split("optimization_barrier")
+  assert "max" in before
+  assert "gt" in behind
+  assert "gt" not in before
+
+
 @pytest.mark.parametrize("platform", ["gpu", "tpu"])
 def test_other_devices_have_xlas_own(platform):
   x, weight = jnp.ones((1, 2, 2, 1)), jnp.ones((3, 3, 1, 1))

@@ -1,4 +1,4 @@
-"""The convolution and the max-pool of the encoders.
+"""The convolution, the ReLU and the max-pool of the encoders.
 
 Values and gradients are the same on all devices, to rounding; on a CPU and on a
 TPU they go another way where XLA's is slow.
@@ -6,6 +6,7 @@ TPU they go another way where XLA's is slow.
 
 import chex
 import haiku as hk
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -72,6 +73,13 @@ def conv(x: chex.Array, weight: chex.Array, stride: int) -> chex.Array:
   if platforms.name() == "tpu":
     return layers_tpu.conv(x, weight, stride)
   return windows.conv(x, weight, stride)
+
+
+def relu(x: chex.Array) -> chex.Array:
+  """Larger of x and 0, where a block ends: more than one layer takes it up."""
+  if platforms.name() == "tpu":
+    return layers_tpu.relu(x)
+  return jax.nn.relu(x)
 
 
 def max_pool(x: chex.Array) -> chex.Array:

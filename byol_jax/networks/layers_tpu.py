@@ -16,6 +16,16 @@ def conv(x: chex.Array, weight: chex.Array, stride: int) -> chex.Array:
   return windows.conv(x, weight, stride)
 
 
+@jax.custom_vjp
+def relu(x: chex.Array) -> chex.Array:
+  """As `layers.relu`: computed once, and its gradient from the result.
+
+  Left to itself XLA computes a block's output anew for each that takes it, from
+  the outputs of all blocks before, and keeps x beside it for the gradient.
+  """
+  return jax.lax.optimization_barrier(jax.nn.relu(x))
+
+
 def _is_even(x: chex.Array) -> bool:
   return x.shape[1] % 2 == 0 and x.shape[2] % 2 == 0
 
@@ -49,3 +59,15 @@ def _conv_by_square(x, weight):
     (around, around),
     dimension_numbers=windows.LAYOUT,
   )
+
+
+def _relu_forward(x):
+  out = relu(x)
+  return out, out
+
+
+def _relu_backward(out, gradient):
+  return (jnp.where(out > 0, gradient, jnp.zeros_like(gradient)),)
+
+
+relu.defvjp(_relu_forward, _relu_backward)

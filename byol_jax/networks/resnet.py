@@ -225,7 +225,7 @@ class _Block(hk.Module):
       x = norm(conv(x), is_training)
       if i < len(self._layers) - 1:
         x = jax.nn.relu(x)
-    return jax.nn.relu(x + shortcut)
+    return layers.relu(x + shortcut)
 
 
 def _conv(layer, name):
