@@ -6,12 +6,13 @@ import jax.numpy as jnp
 
 from byol_jax.networks import windows
 
-_RGB = 3
+# Channels that are no more than the colours of two views.
+_COLOURS = 6
 
 
 def conv(x: chex.Array, weight: chex.Array, stride: int) -> chex.Array:
   """As `layers.conv`."""
-  if stride == 2 and x.shape[-1] == _RGB and _is_even(x):
+  if stride == 2 and x.shape[-1] <= _COLOURS and _is_even(x):
     return _conv_by_square(x, weight)
   return windows.conv(x, weight, stride)
 

@@ -8,79 +8,12 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from byol_jax.networks import mlp, norms, pure, resnet
+from byol_jax.networks import abreast, mlp, norms, pure, resnet
+from byol_jax.networks.specs import EncoderSpec, Spec
 from byol_jax.types import Variables
 
 # Modules of the network that are not the encoder's.
 _HEADS = ("projector", "predictor", "classifier")
-
-
-class Spec(NamedTuple):
-  """Everything that shapes the parameters, as plain values.
-
-  Attributes:
-    encoder: a key of `resnet.ARCHITECTURES`.
-    width_multiplier: factor on the encoder's channels.
-    stem: "imagenet" or "cifar".
-    zero_init_last_scale: start each block's last scale at 0.
-    encoder_norm: what follows the encoder's convolutions: "batch", "layer" or
-      "group" norm, "none", or "affine", a scale and an offset that the first
-      batch sets.
-    norm_groups: of group norms.
-    weight_standardization: standardise the weights of convolutions and of the
-      heads' linear layers.
-    projector_hidden: widths of the projector's hidden layers.
-    predictor_hidden: widths of the predictor's hidden layers.
-    projection_dim: width of projection and prediction.
-    projector_norm: after the projector's hidden layers, as `encoder_norm`.
-    predictor_norm: after the predictor's hidden layers.
-    projector_output_norm: also after the projector's last layer.
-    head_bias: whether the heads' last layers have a bias.
-    predictor: "mlp", or "none" or "least_squares", which have no parameters:
-      the prediction is then the projection.
-    num_classes: of the online classifier; 0 when the data has no labels.
-    norm_decay: share of the old batch-norm average that one batch keeps.
-    norm_epsilon: added to the variance.
-    mean_rgb: mean of the pictures, in [0, 1].
-    std_rgb: standard deviation of the pictures, in [0, 1].
-  """
-
-  encoder: str
-  width_multiplier: int
-  stem: str
-  zero_init_last_scale: bool
-  encoder_norm: str
-  norm_groups: int
-  weight_standardization: bool
-  projector_hidden: tuple[int, ...]
-  predictor_hidden: tuple[int, ...]
-  projection_dim: int
-  projector_norm: str
-  predictor_norm: str
-  projector_output_norm: bool
-  head_bias: bool
-  predictor: str
-  num_classes: int
-  norm_decay: float
-  norm_epsilon: float
-  mean_rgb: tuple[float, float, float]
-  std_rgb: tuple[float, float, float]
-
-
-class EncoderSpec(NamedTuple):
-  """Everything that shapes an encoder; the attributes are those of `Spec`."""
-
-  encoder: str
-  width_multiplier: int
-  stem: str
-  zero_init_last_scale: bool
-  encoder_norm: str
-  norm_groups: int
-  weight_standardization: bool
-  norm_decay: float
-  norm_epsilon: float
-  mean_rgb: tuple[float, float, float]
-  std_rgb: tuple[float, float, float]
 
 
 class Outputs(NamedTuple):
@@ -137,7 +70,9 @@ def make_network(
     encoded = _encode(spec, axis_name, images, is_training, dtype)
     return _heads(spec, axis_name, encoded, is_training)
 
-  return Network(*pure.functions(forward))
+  return Network(
+    *pure.functions(forward, _abreast(spec, axis_name, compute_dtype))
+  )
 
 
 def make_encoder(spec: EncoderSpec, axis_name: str) -> Network:
@@ -187,16 +122,46 @@ def _heads(spec, axis_name, representation, is_training):
 def _encode(spec, axis_name, images, is_training, compute_dtype="float32"):
   """The representation, [batch, channels] float32."""
   chex.assert_shape(images, (None, None, None, 3))
-  encoder = resnet.ResNet(
-    resnet.ARCHITECTURES[spec.encoder],
-    spec.width_multiplier,
-    spec.stem,
-    spec.zero_init_last_scale,
-    norm_maker(spec.encoder_norm, spec, axis_name),
-  )
   with norms.standardized_weights(spec.weight_standardization):
     images = standardize(images, spec).astype(compute_dtype)
-    return encoder(images, is_training)
+    return _encoder(spec, axis_name)(images, is_training)
+
+
+def _encoder(spec, axis_name, num_abreast=1):
+  return resnet.ResNet(
+    resnet.ARCHITECTURES[spec.encoder],
+    spec.width_multiplier * num_abreast,
+    spec.stem,
+    spec.zero_init_last_scale,
+    norm_maker(spec.encoder_norm, spec, axis_name, num_abreast),
+  )
+
+
+def _abreast(spec, axis_name, compute_dtype) -> pure.Abreast:
+  """Training's forward pass with the encoder's entry on all views abreast."""
+  stem_channels = resnet.ARCHITECTURES[spec.encoder].stem_channels
+  narrowest = stem_channels * spec.width_multiplier
+
+  def fits(num_views):
+    # Of the norms batch norm alone takes each channel by itself.
+    return spec.encoder_norm == "batch" and abreast.fit(narrowest, num_views)
+
+  def entry(images):
+    count = len(images)
+    images = standardize(images, spec).astype(compute_dtype)
+    with (
+      norms.standardized_weights(spec.weight_standardization),
+      abreast.weights(count),
+    ):
+      x = _encoder(spec, axis_name, count).entry(abreast.join(images), True)
+    return abreast.part(x, count)
+
+  def rest(x):
+    with norms.standardized_weights(spec.weight_standardization):
+      encoded = _encoder(spec, axis_name).rest(x, True)
+    return _heads(spec, axis_name, encoded, True)
+
+  return pure.Abreast(fits, entry, rest)
 
 
 def _projector(spec, axis_name):
@@ -220,7 +185,7 @@ def _predictor(spec, axis_name):
 
 
 def norm_maker(
-  kind: str, spec: Spec | EncoderSpec, axis_name: str
+  kind: str, spec: Spec | EncoderSpec, axis_name: str, num_abreast: int = 1
 ) -> norms.MakeNorm:
   """A norm of one kind with a network's settings.
 
@@ -228,9 +193,10 @@ def norm_maker(
     kind: as `Spec.encoder_norm`.
     spec: of which the settings of norms are used.
     axis_name: mapped axis over which batch statistics are averaged.
+    num_abreast: views whose channels lie side by side.
   """
   settings = norms.Settings(
-    spec.norm_groups, spec.norm_decay, spec.norm_epsilon, axis_name
+    spec.norm_groups, spec.norm_decay, spec.norm_epsilon, axis_name, num_abreast
   )
   return norms.maker(kind, settings)
 

@@ -28,12 +28,15 @@ class Settings(NamedTuple):
     decay: share of the old batch-norm average that one batch keeps.
     epsilon: added to the variance.
     axis_name: mapped axis over which a batch's statistics are averaged.
+    num_abreast: views whose channels lie side by side (`abreast`), which batch
+      norm alone allows; 1 where the axis `VIEWS` is mapped.
   """
 
   groups: int
   decay: float
   epsilon: float
   axis_name: str
+  num_abreast: int = 1
 
 
 def maker(kind: str, settings: Settings) -> MakeNorm:
@@ -70,15 +73,15 @@ class BatchNorm(hk.Module):
   """Batch norm over all devices, of each view by itself.
 
   Parameters, averages and their names are Haiku's. The axis `VIEWS` must be
-  bound while training; the averages take one view after the other, as calls on
-  each would.
+  bound while training, unless the views lie abreast; the averages take one view
+  after the other, as calls on each would.
   """
 
   def __init__(self, settings: Settings, start: Callable, name: str):
     """Builds the layer.
 
     Args:
-      settings: of which decay, epsilon and axis name are used.
+      settings: of which all but the groups are used.
       start: from shape and dtype; the scale.
       name: module name.
     """
@@ -107,9 +110,15 @@ class BatchNorm(hk.Module):
     mean, square = jax.lax.pmean(local, self._settings.axis_name)
     variance = square - jnp.square(mean)
     for average, value in ((self._mean, mean), (self._variance, variance)):
-      for of_view in jax.lax.all_gather(value, VIEWS):
+      for of_view in self._views(value):
         average(of_view)
     return mean, variance
+
+  def _views(self, value):
+    """What each view has, in turn."""
+    if self._settings.num_abreast > 1:
+      return jnp.split(value, self._settings.num_abreast, axis=-1)
+    return jax.lax.all_gather(value, VIEWS)
 
 
 class Affine(hk.Module):

@@ -1,7 +1,7 @@
 """Haiku modules as two pure functions, of one view or of several."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import chex
 import haiku as hk
@@ -16,19 +16,35 @@ from byol_jax.types import Variables
 _ONE_VIEW = 4
 
 
+class Abreast(NamedTuple):
+  """A function of several views whose first part sees all of them at once.
+
+  Attributes:
+    fits: number of views to whether to use it.
+    entry: images [views, batch, height, width, 3] to a map [views, batch, ...].
+    rest: one view's map to what the whole function returns.
+  """
+
+  fits: Callable[[int], bool]
+  entry: Callable[[chex.Array], chex.Array]
+  rest: Callable[[chex.Array], Any]
+
+
 def functions(
-  function: Callable[[chex.Array, bool], Any],
+  function: Callable[[chex.Array, bool], Any], abreast: Abreast | None = None
 ) -> tuple[Callable, Callable]:
   """The functions of a `network.Network`.
 
   Args:
     function: of (images, is_training), calls Haiku modules.
+    abreast: the same in training, of several views.
 
   Returns:
     `init` and `apply`, as `network.Network` has them, which return what
     `function` does in the place of outputs.
   """
   forward = hk.transform_with_state(function)
+  in_parts = abreast and _in_parts(abreast)
 
   def init(key, images):
     seen = jax.vmap(
@@ -44,6 +60,8 @@ def functions(
       return jax.tree.map(lambda x: x[0], outputs), stats
     if len(images) > 1 and platforms.name() == "cpu":
       return _one_after_the_other(apply, variables, images)
+    if abreast and abreast.fits(len(images)):
+      return in_parts(variables, images)
     # One convolution for all views: fewer, larger pieces of work.
     return jax.vmap(
       lambda x: forward.apply(*variables, None, x, True),
@@ -52,6 +70,23 @@ def functions(
     )(images)
 
   return init, apply
+
+
+def _in_parts(abreast):
+  """As all views at once."""
+  entry = hk.transform_with_state(abreast.entry)
+  rest = hk.transform_with_state(abreast.rest)
+
+  def apply(variables, images):
+    params, stats = variables
+    x, stats = entry.apply(params, stats, None, images)
+    return jax.vmap(
+      lambda x: rest.apply(params, stats, None, x),
+      out_axes=(0, None),
+      axis_name=norms.VIEWS,
+    )(x)
+
+  return apply
 
 
 def _one_after_the_other(apply, variables, images):

@@ -32,7 +32,7 @@ _BASIC = (64, 128, 256, 512)
 _BOTTLENECK = (256, 512, 1024, 2048)
 _CIFAR = (16, 32, 64)
 # Channels of a bottleneck's output for one of its inner convolutions.
-_BOTTLENECK_FACTOR = 4
+BOTTLENECK_FACTOR = 4
 
 # The released code's networks, then the CIFAR networks of He et al. 2016
 # (section 4.2), then two for tests: the released code's, and a bare stem.
@@ -50,19 +50,6 @@ ARCHITECTURES = {
   ),
   "one_conv": Architecture("one_conv", (), (), False, 16),
 }
-
-
-def widths(architecture: Architecture, width_multiplier: int) -> set[int]:
-  """The numbers of channels that norms see.
-
-  Args:
-    architecture: one of `ARCHITECTURES`.
-    width_multiplier: factor on all channels.
-  """
-  channels = {architecture.stem_channels, *architecture.channels}
-  if architecture.bottleneck:
-    channels |= {size // _BOTTLENECK_FACTOR for size in architecture.channels}
-  return {size * width_multiplier for size in channels}
 
 
 class ResNet(hk.Module):
@@ -129,7 +116,35 @@ class ResNet(hk.Module):
     Returns:
       [batch, channels] average over the last feature map.
     """
-    x = self.last_group(self.trunk(images, is_training), is_training)
+    return self.rest(self.entry(images, is_training), is_training)
+
+  def entry(self, images: chex.Array, is_training: bool) -> chex.Array:
+    """The map of the stem and the first group, which have the fewest channels.
+
+    Args:
+      images: as `__call__`.
+      is_training: as `__call__`.
+
+    Returns:
+      [batch, height / stride, width / stride, channels].
+    """
+    x = self._stem(images, is_training)
+    for group in self._groups[:1]:
+      x = group(x, is_training)
+    return x
+
+  def rest(self, x: chex.Array, is_training: bool) -> chex.Array:
+    """The average over the last map, from the map of `entry`.
+
+    Args:
+      x: [batch, height, width, channels].
+      is_training: as `__call__`.
+
+    Returns:
+      As `__call__`.
+    """
+    for group in self._groups[1:]:
+      x = group(x, is_training)
     return jnp.mean(x, axis=(1, 2), dtype=jnp.float32)
 
   def trunk(self, images: chex.Array, is_training: bool) -> chex.Array:
@@ -142,9 +157,7 @@ class ResNet(hk.Module):
     Returns:
       [batch, height / stride, width / stride, channels].
     """
-    x = jax.nn.relu(self._norm(self._conv(images), is_training))
-    if self._pool:
-      x = layers.max_pool(x)
+    x = self._stem(images, is_training)
     for group in self._groups[:-1]:
       x = group(x, is_training)
     return x
@@ -162,6 +175,10 @@ class ResNet(hk.Module):
     for group in self._groups[-1:]:
       x = group(x, is_training)
     return x
+
+  def _stem(self, images, is_training):
+    x = jax.nn.relu(self._norm(self._conv(images), is_training))
+    return layers.max_pool(x) if self._pool else x
 
 
 class _BlockGroup(hk.Module):
@@ -185,7 +202,7 @@ def _block_maker(architecture, zero_init_last_scale, make_norm, dilation):
 
   def make_block(channels, stride, project, name):
     if architecture.bottleneck:
-      inner = channels // _BOTTLENECK_FACTOR
+      inner = channels // BOTTLENECK_FACTOR
       convs = ((inner, 1, 1), (inner, 3, stride), (channels, 1, 1))
     else:
       convs = ((channels, 3, stride), (channels, 3, 1))

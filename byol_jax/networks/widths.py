@@ -17,7 +17,7 @@ def of_group_norms(
   found = set()
   if spec.encoder_norm == "group":
     architecture = resnet.ARCHITECTURES[spec.encoder]
-    found |= resnet.widths(architecture, spec.width_multiplier)
+    found |= of_encoder(architecture, spec.width_multiplier)
   if isinstance(spec, network.Spec):
     found |= of_heads(spec)
   return tuple(sorted(found))
@@ -32,3 +32,20 @@ def of_heads(spec: network.Spec) -> set[int]:
   if spec.predictor == "mlp" and spec.predictor_norm == "group":
     found |= set(spec.predictor_hidden)
   return found
+
+
+def of_encoder(
+  architecture: resnet.Architecture, width_multiplier: int
+) -> set[int]:
+  """The numbers of channels that norms see.
+
+  Args:
+    architecture: one of `resnet.ARCHITECTURES`.
+    width_multiplier: factor on all channels.
+  """
+  channels = {architecture.stem_channels, *architecture.channels}
+  if architecture.bottleneck:
+    channels |= {
+      size // resnet.BOTTLENECK_FACTOR for size in architecture.channels
+    }
+  return {size * width_multiplier for size in channels}

@@ -1,0 +1,108 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from byol_jax import parallel, platforms
+from byol_jax.networks import abreast, network, resnet
+from tests import tiny_network
+
+BOTTLENECKS = resnet.Architecture("narrow", (2, 1), (16, 32), True, 8)
+CHOICES = {
+  "stem alone": {"encoder": "one_conv", "stem": "cifar"},
+  "bottlenecks": {"encoder": "narrow"},
+  "standardised weights": {
+    "encoder": "narrow",
+    "weight_standardization": True,
+  },
+  "two of 64 channels": {"encoder": "narrow", "width_multiplier": 8},
+}
+
+
+@pytest.fixture(autouse=True)
+def architectures(monkeypatch):
+  monkeypatch.setitem(resnet.ARCHITECTURES, "narrow", BOTTLENECKS)
+
+
+def views(count=2):
+  return jax.random.uniform(jax.random.key(0), (count, 4, 32, 32, 3))
+
+
+def variables(net):
+  # Two batches, so that the averages are of neither.
+  def start(first, second):
+    drawn = net.init(jax.random.key(1), first)
+    return drawn._replace(stats=net.apply(drawn, second, True)[1])
+
+  return parallel.one_device(start)
+
+
+def step(net):
+  """Outputs, averages and gradients in training."""
+
+  def loss(params, stats, images):
+    outputs, stats = net.apply(network.Variables(params, stats), images, True)
+    weights = jax.random.normal(jax.random.key(2), outputs.prediction.shape)
+    return jnp.sum(outputs.prediction * weights), (outputs, stats)
+
+  return parallel.one_device(jax.grad(loss, has_aux=True))
+
+
+def text(choice, num_views=2, platform="tpu"):
+  net = network.make_network(
+    tiny_network.SPEC._replace(encoder="narrow", **choice), parallel.AXIS
+  )
+  given = jax.eval_shape(variables(net), *views())
+  with platforms.lowering_for(platform):
+    return str(jax.make_jaxpr(step(net))(*given, views(num_views)))
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_views_abreast_make_the_same_step(name):
+  spec = tiny_network.SPEC._replace(**CHOICES[name])
+  net = network.make_network(spec, parallel.AXIS)
+  given = (*jax.jit(variables(net))(*views()), views())
+  found = []
+  for platform in ("tpu", "gpu"):
+    with platforms.lowering_for(platform):
+      found.append(jax.jit(step(net))(*given))
+  ours, theirs = found
+  outputs = theirs[1][0]
+  assert np.std(outputs.representation[0] - outputs.representation[1]) > 1e-3
+  for module, leaves in theirs[0].items():
+    if "initial_conv" in module:
+      assert np.std(leaves["w"]) > 1e-4
+  jax.tree.map_with_path(assert_close, ours, theirs)
+
+
+def assert_close(path, x, y):
+  # A bias before a batch norm has rounding for its gradient.
+  least = 1e-2 if path[-1] == jax.tree_util.DictKey("b") else 1e-6
+  limit = least + 1e-3 * np.abs(y).max()
+  np.testing.assert_allclose(x, y, rtol=0, atol=limit)
+
+
+def test_a_tpu_sees_few_channels_of_all_views_at_once():
+  assert "f32[4,16,16,16]" in text({})
+  assert "f32[4,16,16,16]" not in text({}, platform="gpu")
+
+
+@pytest.mark.parametrize(
+  ("choice", "num_views"),
+  [
+    ({}, 1),
+    ({"width_multiplier": 16}, 2),
+    ({"encoder_norm": "group", "norm_groups": 4}, 2),
+    ({"encoder_norm": "layer"}, 2),
+  ],
+)
+def test_others_go_by_views(choice, num_views):
+  channels = 2 * BOTTLENECKS.stem_channels * choice.get("width_multiplier", 1)
+  assert f"[4,16,16,{channels}]" not in text(choice, num_views)
+
+
+def test_channels_lie_view_by_view():
+  x = jnp.arange(24).reshape(2, 3, 4)
+  joined = abreast.join(x)
+  np.testing.assert_array_equal(joined[1], [4, 5, 6, 7, 16, 17, 18, 19])
+  np.testing.assert_array_equal(abreast.part(joined, 2), x)
