@@ -24,8 +24,8 @@ def architectures(monkeypatch):
   monkeypatch.setitem(resnet.ARCHITECTURES, "narrow", BOTTLENECKS)
 
 
-def views(count=2):
-  return jax.random.uniform(jax.random.key(0), (count, 4, 32, 32, 3))
+def views(count=2, batch=4):
+  return jax.random.uniform(jax.random.key(0), (count, batch, 32, 32, 3))
 
 
 def variables(net):
@@ -48,13 +48,13 @@ def step(net):
   return parallel.one_device(jax.grad(loss, has_aux=True))
 
 
-def text(choice, num_views=2, platform="tpu"):
+def text(choice, shape=(2, 4), platform="tpu"):
   net = network.make_network(
     tiny_network.SPEC._replace(encoder="narrow", **choice), parallel.AXIS
   )
   given = jax.eval_shape(variables(net), *views())
   with platforms.lowering_for(platform):
-    return str(jax.make_jaxpr(step(net))(*given, views(num_views)))
+    return str(jax.make_jaxpr(step(net))(*given, views(*shape)))
 
 
 @pytest.mark.parametrize("name", CHOICES)
@@ -88,17 +88,18 @@ def test_a_tpu_sees_few_channels_of_all_views_at_once():
 
 
 @pytest.mark.parametrize(
-  ("choice", "num_views"),
+  ("choice", "shape"),
   [
-    ({}, 1),
-    ({"width_multiplier": 16}, 2),
-    ({"encoder_norm": "group", "norm_groups": 4}, 2),
-    ({"encoder_norm": "layer"}, 2),
+    ({}, (1, 4)),
+    ({}, (2, 64)),
+    ({"width_multiplier": 16}, (2, 4)),
+    ({"encoder_norm": "group", "norm_groups": 4}, (2, 4)),
+    ({"encoder_norm": "layer"}, (2, 4)),
   ],
 )
-def test_others_go_by_views(choice, num_views):
+def test_others_go_by_views(choice, shape):
   channels = 2 * BOTTLENECKS.stem_channels * choice.get("width_multiplier", 1)
-  assert f"[4,16,16,{channels}]" not in text(choice, num_views)
+  assert f"[{shape[1]},16,16,{channels}]" not in text(choice, shape)
 
 
 def test_channels_lie_view_by_view():

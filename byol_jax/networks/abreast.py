@@ -1,8 +1,9 @@
 """Views side by side in the channels, where these are too few for a TPU.
 
-A TPU computes with 128 channels at a time, and its memory holds as many. Two
-views of 64 channels fill that: one picture for a network of twice the width,
-whose weights lead from no channel of one view to one of the other.
+A TPU computes in lanes of 128, and its memory holds as many: channels, or the
+pictures of a large batch. Where both are fewer, two views of 64 channels fill
+them: one picture for a network of twice the width, whose weights lead from no
+channel of one view to one of the other.
 """
 
 import contextlib
@@ -13,19 +14,20 @@ import jax.numpy as jnp
 
 from byol_jax import platforms
 
-# Channels that a TPU takes at a time.
+# Numbers that a TPU takes at a time.
 _LANES = 128
 
 
-def fit(num_channels: int, num_views: int) -> bool:
-  """Whether all views' channels together are what a TPU takes at a time.
+def fit(num_channels: int, num_views: int, batch: int) -> bool:
+  """Whether views are to lie abreast: where that fills lanes (a TPU alone).
 
   Args:
     num_channels: of one view.
     num_views: that a step sees.
+    batch: pictures of a view, on one device.
   """
-  few = num_channels * num_views <= _LANES
-  return platforms.name() == "tpu" and num_views > 1 and few
+  room = num_channels * num_views <= _LANES and num_views * batch < _LANES
+  return platforms.name() == "tpu" and num_views > 1 and room
 
 
 def join(x: chex.Array) -> chex.Array:

@@ -142,9 +142,10 @@ def _abreast(spec, axis_name, compute_dtype) -> pure.Abreast:
   stem_channels = resnet.ARCHITECTURES[spec.encoder].stem_channels
   narrowest = stem_channels * spec.width_multiplier
 
-  def fits(num_views):
+  def fits(images):
     # Of the norms batch norm alone takes each channel by itself.
-    return spec.encoder_norm == "batch" and abreast.fit(narrowest, num_views)
+    alone = spec.encoder_norm == "batch"
+    return alone and abreast.fit(narrowest, *images.shape[:2])
 
   def entry(images):
     count = len(images)

@@ -20,12 +20,12 @@ class Abreast(NamedTuple):
   """A function of several views whose first part sees all of them at once.
 
   Attributes:
-    fits: number of views to whether to use it.
-    entry: images [views, batch, height, width, 3] to a map [views, batch, ...].
+    fits: images [views, batch, height, width, 3] to whether to use it.
+    entry: such images to a map [views, batch, ...].
     rest: one view's map to what the whole function returns.
   """
 
-  fits: Callable[[int], bool]
+  fits: Callable[[chex.Array], bool]
   entry: Callable[[chex.Array], chex.Array]
   rest: Callable[[chex.Array], Any]
 
@@ -60,7 +60,7 @@ def functions(
       return jax.tree.map(lambda x: x[0], outputs), stats
     if len(images) > 1 and platforms.name() == "cpu":
       return _one_after_the_other(apply, variables, images)
-    if abreast and abreast.fits(len(images)):
+    if abreast and abreast.fits(images):
       return in_parts(variables, images)
     # One convolution for all views: fewer, larger pieces of work.
     return jax.vmap(
