@@ -8,14 +8,12 @@ from byol_jax.networks import abreast, network, resnet
 from tests import tiny_network
 
 BOTTLENECKS = resnet.Architecture("narrow", (2, 1), (16, 32), True, 8)
+# With the map of the stem when two views of four pictures lie abreast.
 CHOICES = {
-  "stem alone": {"encoder": "one_conv", "stem": "cifar"},
-  "bottlenecks": {"encoder": "narrow"},
-  "standardised weights": {
-    "encoder": "narrow",
-    "weight_standardization": True,
-  },
-  "two of 64 channels": {"encoder": "narrow", "width_multiplier": 8},
+  "stem alone": ({"encoder": "one_conv", "stem": "cifar"}, "[4,32,32,32]"),
+  "bottlenecks": ({}, "[4,16,16,16]"),
+  "standardised weights": ({"weight_standardization": True}, "[4,16,16,16]"),
+  "two of 64 channels": ({"width_multiplier": 8}, "[4,16,16,128]"),
 }
 
 
@@ -48,10 +46,13 @@ def step(net):
   return parallel.one_device(jax.grad(loss, has_aux=True))
 
 
+def built(choice):
+  spec = tiny_network.SPEC._replace(**{"encoder": "narrow", **choice})
+  return network.make_network(spec, parallel.AXIS)
+
+
 def text(choice, shape=(2, 4), platform="tpu"):
-  net = network.make_network(
-    tiny_network.SPEC._replace(encoder="narrow", **choice), parallel.AXIS
-  )
+  net = built(choice)
   given = jax.eval_shape(variables(net), *views())
   with platforms.lowering_for(platform):
     return str(jax.make_jaxpr(step(net))(*given, views(*shape)))
@@ -59,8 +60,8 @@ def text(choice, shape=(2, 4), platform="tpu"):
 
 @pytest.mark.parametrize("name", CHOICES)
 def test_views_abreast_make_the_same_step(name):
-  spec = tiny_network.SPEC._replace(**CHOICES[name])
-  net = network.make_network(spec, parallel.AXIS)
+  choice, _ = CHOICES[name]
+  net = built(choice)
   given = (*jax.jit(variables(net))(*views()), views())
   found = []
   for platform in ("tpu", "gpu"):
@@ -82,9 +83,11 @@ def assert_close(path, x, y):
   np.testing.assert_allclose(x, y, rtol=0, atol=limit)
 
 
-def test_a_tpu_sees_few_channels_of_all_views_at_once():
-  assert "f32[4,16,16,16]" in text({})
-  assert "f32[4,16,16,16]" not in text({}, platform="gpu")
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_tpu_sees_few_channels_of_all_views_at_once(name):
+  choice, shape = CHOICES[name]
+  assert shape in text(choice)
+  assert shape not in text(choice, platform="gpu")
 
 
 @pytest.mark.parametrize(

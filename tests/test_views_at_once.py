@@ -35,7 +35,7 @@ def apply(variables, images, dtype="float32"):
   return jax.jit(run)(images)
 
 
-@pytest.mark.parametrize("platform", ["cpu", "gpu"])
+@pytest.mark.parametrize("platform", ["cpu", "gpu", "tpu"])
 def test_both_views_at_once_are_one_after_the_other(views, variables, platform):
   with platforms.lowering_for(platform):
     outputs, after = apply(variables, views)
@@ -50,8 +50,10 @@ def test_both_views_at_once_are_one_after_the_other(views, variables, platform):
   assert {int(x) for x in counters} == {2}
 
 
-def test_bfloat16_is_the_encoders_alone(views, variables):
-  rough, stats = apply(variables, views, "bfloat16")
+@pytest.mark.parametrize("platform", ["cpu", "tpu"])
+def test_bfloat16_is_the_encoders_alone(views, variables, platform):
+  with platforms.lowering_for(platform):
+    rough, stats = apply(variables, views, "bfloat16")
   exact, _ = apply(variables, views)
   leaves = jax.tree.leaves((rough, stats))
   assert {x.dtype for x in leaves} <= {np.dtype("float32"), np.dtype("int32")}

@@ -32,7 +32,7 @@ def _is_even(x: chex.Array) -> bool:
 
 
 def _conv_by_square(x, weight):
-  """Of squares of 2x2 pixels, with stride 1: three channels fill no lanes.
+  """Of squares of 2x2 pixels, with stride 1: colours alone fill no lanes.
 
   For a kernel of odd size and a picture of even size, where SAME has one more
   pixel after the picture than before it, or as many.

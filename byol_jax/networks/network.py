@@ -143,9 +143,9 @@ def _abreast(spec, axis_name, compute_dtype) -> pure.Abreast:
   narrowest = stem_channels * spec.width_multiplier
 
   def fits(images):
-    # Of the norms batch norm alone takes each channel by itself.
-    alone = spec.encoder_norm == "batch"
-    return alone and abreast.fit(narrowest, *images.shape[:2])
+    # Layer and group norm would mix the views' channels.
+    apart = spec.encoder_norm == "batch"
+    return apart and abreast.fit(narrowest, *images.shape[:2])
 
   def entry(images):
     count = len(images)

@@ -28,8 +28,8 @@ class Settings(NamedTuple):
     decay: share of the old batch-norm average that one batch keeps.
     epsilon: added to the variance.
     axis_name: mapped axis over which a batch's statistics are averaged.
-    num_abreast: views whose channels lie side by side (`abreast`), which batch
-      norm alone allows; 1 where the axis `VIEWS` is mapped.
+    num_abreast: views whose channels lie side by side (`abreast`), of batch
+      norm; 1 where the axis `VIEWS` is mapped.
   """
 
   groups: int
@@ -104,7 +104,7 @@ class BatchNorm(hk.Module):
     return (x - mean) * factor + offset
 
   def _observe(self, x):
-    """Mean and variance of this view on all devices."""
+    """Mean and variance on all devices, of this view or of each abreast."""
     axes = tuple(range(x.ndim - 1))
     local = [jnp.mean(y, axes, keepdims=True) for y in (x, jnp.square(x))]
     mean, square = jax.lax.pmean(local, self._settings.axis_name)

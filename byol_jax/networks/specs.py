@@ -1,4 +1,4 @@
-"""What shapes a network, as plain values."""
+"""What shapes a network or an encoder alone."""
 
 from typing import NamedTuple
 
