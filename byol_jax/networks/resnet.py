@@ -129,9 +129,7 @@ class ResNet(hk.Module):
       [batch, height / stride, width / stride, channels].
     """
     x = self._stem(images, is_training)
-    for group in self._groups[:1]:
-      x = group(x, is_training)
-    return x
+    return _through(self._groups[:1], x, is_training)
 
   def rest(self, x: chex.Array, is_training: bool) -> chex.Array:
     """The average over the last map, from the map of `entry`.
@@ -143,8 +141,7 @@ class ResNet(hk.Module):
     Returns:
       As `__call__`.
     """
-    for group in self._groups[1:]:
-      x = group(x, is_training)
+    x = _through(self._groups[1:], x, is_training)
     return jnp.mean(x, axis=(1, 2), dtype=jnp.float32)
 
   def trunk(self, images: chex.Array, is_training: bool) -> chex.Array:
@@ -158,9 +155,7 @@ class ResNet(hk.Module):
       [batch, height / stride, width / stride, channels].
     """
     x = self._stem(images, is_training)
-    for group in self._groups[:-1]:
-      x = group(x, is_training)
-    return x
+    return _through(self._groups[:-1], x, is_training)
 
   def last_group(self, x: chex.Array, is_training: bool) -> chex.Array:
     """The last map (conv5 of a ResNet-50) from that of `trunk`, or of a part.
@@ -172,9 +167,7 @@ class ResNet(hk.Module):
     Returns:
       [batch, height / 2, width / 2, channels], without halving if dilated.
     """
-    for group in self._groups[-1:]:
-      x = group(x, is_training)
-    return x
+    return _through(self._groups[-1:], x, is_training)
 
   def _stem(self, images, is_training):
     x = jax.nn.relu(self._norm(self._conv(images), is_training))
@@ -192,9 +185,13 @@ class _BlockGroup(hk.Module):
     ]
 
   def __call__(self, x, is_training):
-    for block in self._blocks:
-      x = block(x, is_training)
-    return x
+    return _through(self._blocks, x, is_training)
+
+
+def _through(modules, x, is_training):
+  for module in modules:
+    x = module(x, is_training)
+  return x
 
 
 def _block_maker(architecture, zero_init_last_scale, make_norm, dilation):
