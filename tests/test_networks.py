@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from byol_jax import parallel
-from byol_jax.networks import mlp, network, resnet
+from byol_jax.networks import mlp, network, norms, resnet
 from tests import tiny_network
 
 
@@ -74,7 +74,9 @@ def test_resnet_agrees_with_haikus(bottleneck):
       width_multiplier=1,
       stem="imagenet",
       zero_init_last_scale=False,
-      make_norm=lambda name, zero: hk.BatchNorm(True, True, 0.9, name=name),
+      make_norm=lambda name, zero: norms.Norm(
+        hk.BatchNorm(True, True, 0.9, name=name)
+      ),
     )(x, True)
   )
   theirs = hk.transform_with_state(

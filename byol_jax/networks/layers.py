@@ -35,19 +35,28 @@ class Conv(hk.Module):
       dilation: pixels from one tap of the window to the next.
     """
     super().__init__(name=name)
-    self._channels = channels
+    self.channels = channels
     self._kernel = kernel
     self._stride = stride
     self._dilation = dilation
 
-  def __call__(self, x: chex.Array) -> chex.Array:
-    """Maps [batch, height, width, in] to [batch, ..., channels].
+  @property
+  def is_of_one_pixel(self) -> bool:
+    """Whether each pixel of the output comes from the one in its place."""
+    return self._kernel == 1 and self._stride == 1
 
-    The weight is float32 whatever the dtype of `x`, which it is rounded to.
+  def weight(self, x: chex.Array) -> chex.Array:
+    """Of [kernel, kernel, in, channels], for an input of [..., in].
+
+    It is float32 whatever the dtype of `x`, which it is then rounded to.
     """
-    shape = (self._kernel, self._kernel, x.shape[-1], self._channels)
+    shape = (self._kernel, self._kernel, x.shape[-1], self.channels)
     start = hk.initializers.TruncatedNormal(1.0 / np.sqrt(np.prod(shape[:-1])))
-    weight = hk.get_parameter("w", shape, jnp.float32, start).astype(x.dtype)
+    return hk.get_parameter("w", shape, jnp.float32, start).astype(x.dtype)
+
+  def __call__(self, x: chex.Array) -> chex.Array:
+    """Maps [batch, height, width, in] to [batch, ..., channels]."""
+    weight = self.weight(x)
     if self._dilation > 1 and self._kernel > 1:
       return windows.dilated(x, weight, self._dilation)
     return conv(x, weight, self._stride)

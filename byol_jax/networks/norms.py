@@ -9,11 +9,6 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-# Of activations [batch, ..., channels] and whether this is training.
-Norm = Callable[[chex.Array, bool], chex.Array]
-# Builds a norm from its module name and whether its scale starts at zero.
-MakeNorm = Callable[[str, bool], Norm]
-
 # The mapped axis of views that a network sees side by side.
 VIEWS = "views"
 # Added to the variance of the weights (arXiv 2010.10241).
@@ -39,11 +34,33 @@ class Settings(NamedTuple):
   num_abreast: int = 1
 
 
+class Norm:
+  """A norm of activations that may be of less precision than float32.
+
+  Statistics, parameters and arithmetic are float32, and the result is of the
+  activations' type.
+  """
+
+  def __init__(self, module: Callable[[chex.Array, bool], chex.Array]):
+    """Wraps a norm of float32.
+
+    Args:
+      module: of activations [batch, ..., channels] and whether this is
+        training.
+    """
+    self.module = module
+
+  def __call__(self, x: chex.Array, is_training: bool) -> chex.Array:
+    """Maps [batch, ..., channels] to the same shape."""
+    return self.module(x.astype(jnp.float32), is_training).astype(x.dtype)
+
+
+# Builds a norm from its module name and whether its scale starts at zero.
+MakeNorm = Callable[[str, bool], Norm]
+
+
 def maker(kind: str, settings: Settings) -> MakeNorm:
   """Chooses the norm.
-
-  Activations may be of less precision than float32: statistics, parameters and
-  arithmetic are float32, and the result is of the activations' type.
 
   Except "none", which has no parameters, each kind has a scale and an offset
   per channel. Their modules keep the names that batch norms have in the
@@ -61,10 +78,7 @@ def maker(kind: str, settings: Settings) -> MakeNorm:
   make = _KINDS[kind]
 
   def make_norm(name, zero_scale):
-    norm = make(settings, jnp.zeros if zero_scale else jnp.ones, name)
-    return lambda x, is_training: norm(
-      x.astype(jnp.float32), is_training
-    ).astype(x.dtype)
+    return Norm(make(settings, jnp.zeros if zero_scale else jnp.ones, name))
 
   return make_norm
 
@@ -86,38 +100,45 @@ class BatchNorm(hk.Module):
       name: module name.
     """
     super().__init__(name=name)
-    self._settings = settings
+    self.settings = settings
     self._start = start
     self._mean = hk.ExponentialMovingAverage(settings.decay, name="mean_ema")
     self._variance = hk.ExponentialMovingAverage(settings.decay, name="var_ema")
 
   def __call__(self, x: chex.Array, is_training: bool) -> chex.Array:
     """Maps [batch, ..., channels] to the same shape."""
-    shape = (1,) * (x.ndim - 1) + x.shape[-1:]
     if is_training:
       mean, variance = self._observe(x)
     else:
       mean, variance = self._mean.average, self._variance.average
-    scale = hk.get_parameter("scale", shape, x.dtype, self._start)
-    offset = hk.get_parameter("offset", shape, x.dtype, jnp.zeros)
-    factor = scale * jax.lax.rsqrt(variance + self._settings.epsilon)
+    scale, offset = self.parameters((1,) * (x.ndim - 1) + x.shape[-1:])
+    factor = scale * jax.lax.rsqrt(variance + self.settings.epsilon)
     return (x - mean) * factor + offset
+
+  def parameters(self, shape: tuple[int, ...]) -> tuple[chex.Array, ...]:
+    """Scale and offset, float32, of [1, ..., channels]."""
+    scale = hk.get_parameter("scale", shape, jnp.float32, self._start)
+    return scale, hk.get_parameter("offset", shape, jnp.float32, jnp.zeros)
+
+  def take_up(self, mean: chex.Array, variance: chex.Array) -> None:
+    """Into the averages, of [1, ..., channels]."""
+    for average, value in ((self._mean, mean), (self._variance, variance)):
+      for of_view in self._views(value):
+        average(of_view)
 
   def _observe(self, x):
     """Mean and variance on all devices, of this view or of each abreast."""
     axes = tuple(range(x.ndim - 1))
     local = [jnp.mean(y, axes, keepdims=True) for y in (x, jnp.square(x))]
-    mean, square = jax.lax.pmean(local, self._settings.axis_name)
+    mean, square = jax.lax.pmean(local, self.settings.axis_name)
     variance = square - jnp.square(mean)
-    for average, value in ((self._mean, mean), (self._variance, variance)):
-      for of_view in self._views(value):
-        average(of_view)
+    self.take_up(mean, variance)
     return mean, variance
 
   def _views(self, value):
     """What each view has, in turn."""
-    if self._settings.num_abreast > 1:
-      return jnp.split(value, self._settings.num_abreast, axis=-1)
+    if self.settings.num_abreast > 1:
+      return jnp.split(value, self.settings.num_abreast, axis=-1)
     return jax.lax.all_gather(value, VIEWS)
 
 

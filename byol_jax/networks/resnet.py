@@ -7,7 +7,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from byol_jax.networks import layers, norms
+from byol_jax.networks import branches, layers, norms
 
 
 class Architecture(NamedTuple):
@@ -231,15 +231,18 @@ class _Block(hk.Module):
     ]
 
   def __call__(self, x, is_training):
-    shortcut = x
     if self._shortcut:
-      conv, norm = self._shortcut
-      shortcut = norm(conv(x), is_training)
-    for i, (conv, norm) in enumerate(self._layers):
-      x = norm(conv(x), is_training)
-      if i < len(self._layers) - 1:
-        x = jax.nn.relu(x)
-    return layers.relu(x + shortcut)
+      conv, _ = self._shortcut
+      conv.weight(x)  # Drawn before those of the other convolutions.
+    *inner, last = self._layers
+    y = x
+    for conv, norm in inner:
+      y = jax.nn.relu(norm(conv(y), is_training))
+    ends = [branches.Branch(*last, y)]
+    if self._shortcut:
+      ends.append(branches.Branch(*self._shortcut, x))
+      return layers.relu(branches.add(ends, is_training))
+    return layers.relu(branches.add(ends, is_training) + x)
 
 
 def _conv(layer, name):

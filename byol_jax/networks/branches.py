@@ -1,0 +1,73 @@
+"""Convolutions with their norms, and the sums that end residual blocks."""
+
+import functools
+import operator
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import chex
+import jax
+
+from byol_jax.networks import layers, moments, norms
+
+
+class Branch(NamedTuple):
+  """A convolution, its norm, and what they are of.
+
+  Attributes:
+    conv: the layer.
+    norm: the layer that follows.
+    x: [batch, height, width, in].
+  """
+
+  conv: layers.Conv
+  norm: norms.Norm
+  x: chex.Array
+
+
+def add(branches: Sequence[Branch], is_training: bool) -> chex.Array:
+  """Adds what branches make of their inputs.
+
+  Args:
+    branches: at least one, with outputs of one shape.
+    is_training: as of the norms.
+
+  Returns:
+    [batch, height, width, channels].
+  """
+  by_moments, found = [], []
+  for branch in branches:
+    if is_training and _pays(branch):
+      by_moments.append(branch)
+    else:
+      found.append(branch.norm(branch.conv(branch.x), is_training))
+  if by_moments:
+    found.append(_add_by_moments(by_moments))
+  return functools.reduce(operator.add, found)
+
+
+def _pays(branch):
+  """Whether the moments of its input are the faster way."""
+  conv, norm, x = branch
+  if not (isinstance(norm.module, norms.BatchNorm) and conv.is_of_one_pixel):
+    return False
+  return moments.pay(x, conv.channels)
+
+
+def _add_by_moments(branches):
+  """As `add`, of batch norms of convolutions of one pixel, in training."""
+  settings = branches[0].norm.module.settings
+  given = []
+  for conv, norm, x in branches:
+    weight = conv.weight(x)
+    scale, offset = norm.module.parameters((1, 1, 1, conv.channels))
+    if settings.num_abreast == 1:
+      # Kept: else XLA turns it round again for each that takes it.
+      x = jax.lax.optimization_barrier(x)
+    given.append(moments.Branch(x, weight, scale, offset))
+  total, statistics = moments.add(
+    tuple(given), settings.epsilon, settings.axis_name
+  )
+  for (_, norm, _), of_branch in zip(branches, statistics, strict=True):
+    norm.module.take_up(*of_branch)
+  return total
