@@ -2,12 +2,13 @@
 
 Every picture of a batch takes the same path through the code, and its draw
 decides by coefficients and selections what the path does to it: there is no
-branch and no loop over pictures. Inside, a batch is [n, height, 3, width]: both
-products of the blur then find their operands in place, and a channel is a
-plane of whole rows.
+branch and no loop over pictures. Inside, a batch is its three planes, each
+[n, height, width]: what one operation makes of them and what the next one sums
+up are computed in one go, which no array of all three lets XLA do.
 """
 
 import itertools
+from collections.abc import Sequence
 
 import chex
 import jax
@@ -42,13 +43,16 @@ def apply(
   """
   chex.assert_shape(images, (None, None, None, 3))
   chex.assert_shape(tuple(draw), (images.shape[0],))
-  rows = jnp.transpose(images, (0, 1, 3, 2))
-  rows = _jitter(rows, draw)
-  rows = _grayscale(rows, _per_image(draw.grayscale))
-  rows = _blur(rows, draw, radius)
-  inverted = _per_image(draw.solarize) & (rows >= threshold)
-  rows = jnp.where(inverted, 1.0 - rows, rows)
-  return jnp.clip(jnp.transpose(rows, (0, 1, 3, 2)), 0.0, 1.0)
+  planes = [images[..., channel] for channel in range(3)]
+  planes = _jitter(planes, draw)
+  planes = _grayscale(planes, _per_image(draw.grayscale))
+  planes = _blur(planes, draw, radius)
+  inverted = _per_image(draw.solarize)
+  planes = [
+    jnp.where(inverted & (plane >= threshold), 1.0 - plane, plane)
+    for plane in planes
+  ]
+  return jnp.clip(jnp.stack(planes, axis=-1), 0.0, 1.0)
 
 
 def blur_matrix(
@@ -79,7 +83,9 @@ def blur_matrix(
   return jnp.where(blurred[:, None, None], weights / total, identity)
 
 
-def _jitter(rows: chex.Array, draw: PhotometryDraw) -> chex.Array:
+def _jitter(
+  planes: Sequence[chex.Array], draw: PhotometryDraw
+) -> list[chex.Array]:
   """Applies the four operations in the order drawn.
 
   Saturation and hue commute, so all that counts is how many of the other two
@@ -91,14 +97,19 @@ def _jitter(rows: chex.Array, draw: PhotometryDraw) -> chex.Array:
     saturate = draw.jitter & (order[:, 1] == turn)
     rotate = draw.jitter & (order[:, 2] == turn)
     changed = _saturate_and_rotate(
-      rows,
+      *planes,
       _per_image(jnp.where(saturate, draw.saturation, 1.0)),
       _per_image(jnp.where(rotate, draw.hue, 0.0)),
     )
-    rows = jnp.where(_per_image(saturate | rotate), changed, rows)
+    either = _per_image(saturate | rotate)
+    planes = [
+      jnp.where(either, new, old)
+      for new, old in zip(changed, planes, strict=True)
+    ]
     if turn < 2:
-      rows = _scale_or_shift(rows, draw, order[:, 0] == turn)
-  return rows
+      is_contrast = order[:, 0] == turn
+      planes = [_scale_or_shift(plane, draw, is_contrast) for plane in planes]
+  return planes
 
 
 def _schedule() -> np.ndarray:
@@ -116,27 +127,30 @@ _SCHEDULE = _schedule()
 
 
 def _scale_or_shift(
-  rows: chex.Array, draw: PhotometryDraw, is_contrast: chex.Array
+  plane: chex.Array, draw: PhotometryDraw, is_contrast: chex.Array
 ) -> chex.Array:
   """Changes the contrast of some pictures and the brightness of the others."""
   factor = jnp.where(draw.jitter & is_contrast, draw.contrast, 1.0)
   shift = jnp.where(draw.jitter & ~is_contrast, draw.brightness, 0.0)
   # A factor of one must leave the picture exactly as it is.
-  offset = rows.mean(axis=(1, 3), keepdims=True) * _per_image(1.0 - factor)
+  offset = plane.mean(axis=(1, 2), keepdims=True) * _per_image(1.0 - factor)
   return jnp.clip(
-    rows * _per_image(factor) + (offset + _per_image(shift)), 0.0, 1.0
+    plane * _per_image(factor) + (offset + _per_image(shift)), 0.0, 1.0
   )
 
 
 def _saturate_and_rotate(
-  rows: chex.Array, factor: chex.Array, turns: chex.Array
-) -> chex.Array:
+  red: chex.Array,
+  green: chex.Array,
+  blue: chex.Array,
+  factor: chex.Array,
+  turns: chex.Array,
+) -> tuple[chex.Array, ...]:
   """Multiplies the saturation and shifts the hue in HSV space.
 
   With value v and saturation s, a channel is v - v s t, where t in [0, 1]
   depends on the hue alone.
   """
-  red, green, blue = (rows[:, :, channel : channel + 1] for channel in range(3))
   value = jnp.maximum(jnp.maximum(red, green), blue)
   chroma = value - jnp.minimum(jnp.minimum(red, green), blue)
   is_red, is_green = value == red, value == green
@@ -148,37 +162,38 @@ def _saturate_and_rotate(
   hue = hue - 6.0 * jnp.floor(hue / 6.0)
   # Clipping s to one is clipping v s to v.
   chroma = jnp.clip(factor * chroma, 0.0, value)
-  return jnp.concatenate(
-    (
-      value - chroma * jnp.clip(2.0 - jnp.abs(hue - 3.0), 0.0, 1.0),
-      value - chroma * jnp.clip(jnp.abs(hue - 2.0) - 1.0, 0.0, 1.0),
-      value - chroma * jnp.clip(jnp.abs(hue - 4.0) - 1.0, 0.0, 1.0),
-    ),
-    axis=2,
+  return (
+    value - chroma * jnp.clip(2.0 - jnp.abs(hue - 3.0), 0.0, 1.0),
+    value - chroma * jnp.clip(jnp.abs(hue - 2.0) - 1.0, 0.0, 1.0),
+    value - chroma * jnp.clip(jnp.abs(hue - 4.0) - 1.0, 0.0, 1.0),
   )
 
 
-def _grayscale(rows: chex.Array, drawn: chex.Array) -> chex.Array:
+def _grayscale(
+  planes: Sequence[chex.Array], drawn: chex.Array
+) -> list[chex.Array]:
   """Drops the colours of some pictures."""
-  planes = [rows[:, :, channel : channel + 1] for channel in range(3)]
   luma = sum(
     weight * plane for weight, plane in zip(_LUMA, planes, strict=True)
   )
-  # Chosen plane by plane: of a luma broadcast to three channels and chosen then
-  # XLA makes a loop on CPUs that takes longer than all the rest.
-  chosen = [jnp.where(drawn, luma, plane) for plane in planes]
-  return jnp.concatenate(chosen, axis=2)
+  return [jnp.where(drawn, luma, plane) for plane in planes]
 
 
-def _blur(rows: chex.Array, draw: PhotometryDraw, radius: int) -> chex.Array:
+def _blur(
+  planes: Sequence[chex.Array], draw: PhotometryDraw, radius: int
+) -> Sequence[chex.Array]:
   if radius == 0:
-    return rows
-  _, height, _, width = rows.shape
-  precision = jax.lax.Precision.HIGHEST
+    return planes
+  _, height, width = planes[0].shape
   down = blur_matrix(draw.sigma, draw.blur, height, radius)
   across = blur_matrix(draw.sigma, draw.blur, width, radius)
-  rows = jnp.einsum("nih,nhcw->nicw", down, rows, precision=precision)
-  return jnp.einsum("nhcw,nwj->nhcj", rows, across, precision=precision)
+
+  def blurred(plane):
+    precision = jax.lax.Precision.HIGHEST
+    plane = jnp.einsum("nih,nhw->niw", down, plane, precision=precision)
+    return jnp.einsum("nhw,nwj->nhj", plane, across, precision=precision)
+
+  return [blurred(plane) for plane in planes]
 
 
 def _gaussian(distance: np.ndarray, sigma: chex.Array) -> chex.Array:
@@ -186,4 +201,4 @@ def _gaussian(distance: np.ndarray, sigma: chex.Array) -> chex.Array:
 
 
 def _per_image(values: chex.Array) -> chex.Array:
-  return values[:, None, None, None]
+  return values[:, None, None]
