@@ -45,13 +45,13 @@ def step(net):
   return parallel.one_device(jax.grad(loss, has_aux=True))
 
 
-def built(choice):
+def built(choice, dtype="float32"):
   spec = tiny_network.SPEC._replace(**{"encoder": "narrow", **choice})
-  return network.make_network(spec, parallel.AXIS)
+  return network.make_network(spec, parallel.AXIS, dtype)
 
 
-def text(choice, shape=(2, 4), platform="tpu"):
-  net = built(choice)
+def text(choice, shape=(2, 4), platform="tpu", dtype="float32"):
+  net = built(choice, dtype)
   given = jax.eval_shape(variables(net), *views())
   with platforms.lowering_for(platform):
     return str(jax.make_jaxpr(step(net))(*given, views(*shape)))
@@ -102,6 +102,13 @@ def test_a_tpu_sees_few_channels_of_all_views_at_once(name):
 def test_others_go_by_views(choice, shape):
   channels = 2 * BOTTLENECKS.stem_channels * choice.get("width_multiplier", 1)
   assert f"[{shape[1]},16,16,{channels}]" not in text(choice, shape)
+
+
+def test_bottlenecks_in_bfloat16_lie_abreast_in_any_batch():
+  assert "bf16[64,16,16,16]" in text({}, (2, 64), dtype="bfloat16")
+  assert "[64,16,16,16]" not in text({}, (2, 64))
+  basic = {"encoder": "resnet8", "stem": "imagenet"}
+  assert "[64,16,16,32]" not in text(basic, (2, 64), dtype="bfloat16")
 
 
 def test_channels_lie_view_by_view():

@@ -1,9 +1,9 @@
 """Views side by side in the channels, where these are too few for a TPU.
 
 A TPU computes in lanes of 128, and its memory holds as many: channels, or the
-pictures of a large batch. Where both are fewer, two views of 64 channels fill
-them: one picture for a network of twice the width, whose weights lead from no
-channel of one view to one of the other.
+pictures of a large batch. Two views of 64 channels fill them: one picture for a
+network of twice the width, whose weights lead from no channel of one view to
+one of the other.
 """
 
 import contextlib
@@ -20,16 +20,21 @@ _LANES = 128
 _PICTURES = 64
 
 
-def fit(num_channels: int, num_views: int, batch: int) -> bool:
+def fit(
+  num_channels: int, num_views: int, batch: int, by_moments: bool
+) -> bool:
   """Whether views are to lie abreast: where that fills lanes (a TPU alone).
 
   Args:
     num_channels: of one view.
     num_views: that a step sees.
     batch: pictures of a view, on one device.
+    by_moments: whether blocks end in norms from `moments`, which fill lanes by
+      channels whatever the batch.
   """
-  room = num_channels * num_views <= _LANES and num_views * batch <= _PICTURES
-  return platforms.name() == "tpu" and num_views > 1 and room
+  room = num_channels * num_views <= _LANES
+  few = by_moments or num_views * batch <= _PICTURES
+  return platforms.name() == "tpu" and num_views > 1 and room and few
 
 
 def join(x: chex.Array) -> chex.Array:

@@ -139,13 +139,14 @@ def _encoder(spec, axis_name, num_abreast=1):
 
 def _abreast(spec, axis_name, compute_dtype) -> pure.Abreast:
   """Training's forward pass with the encoder's entry on all views abreast."""
-  stem_channels = resnet.ARCHITECTURES[spec.encoder].stem_channels
-  narrowest = stem_channels * spec.width_multiplier
+  architecture = resnet.ARCHITECTURES[spec.encoder]
+  narrowest = architecture.stem_channels * spec.width_multiplier
+  by_moments = architecture.bottleneck and compute_dtype == "bfloat16"
 
   def fits(images):
     # Layer and group norm would mix the views' channels.
     apart = spec.encoder_norm == "batch"
-    return apart and abreast.fit(narrowest, *images.shape[:2])
+    return apart and abreast.fit(narrowest, *images.shape[:2], by_moments)
 
   def entry(images):
     count = len(images)
