@@ -94,7 +94,7 @@ def test_the_mean_of_what_is_rounded_stays_the_offset():
   weight, scale, offset = params[0]
 
   def run(x):
-    branch = moments.Branch(x, weight.astype(x.dtype), scale, offset)
+    branch = moments.Branch(x, weight, scale, offset)
     return moments.add((branch,), EPSILON, parallel.AXIS)[0]
 
   total = parallel.one_device(run)(x + 20.0)

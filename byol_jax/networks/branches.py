@@ -1,4 +1,4 @@
-"""Convolutions with their norms, and the sums that end residual blocks."""
+"""Norms with what stands around them, as it is computed with less work."""
 
 import functools
 import operator
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import chex
 import jax
+import jax.numpy as jnp
 
 from byol_jax.networks import layers, moments, norms
 
@@ -44,6 +45,33 @@ def add(branches: Sequence[Branch], is_training: bool) -> chex.Array:
   if by_moments:
     found.append(_add_by_moments(by_moments))
   return functools.reduce(operator.add, found)
+
+
+def max_pool(norm: norms.Norm, x: chex.Array, is_training: bool) -> chex.Array:
+  """The max-pool of a norm.
+
+  A batch norm's order is its input's, or where its scale is negative the
+  reverse: in training the input is pooled, and the norm computed on a quarter
+  of the pixels.
+
+  Args:
+    norm: of the pictures.
+    x: [batch, height, width, channels].
+    is_training: as of the norm.
+
+  Returns:
+    [batch, ceil(height / 2), ceil(width / 2), channels].
+  """
+  if not (is_training and isinstance(norm.module, norms.BatchNorm)):
+    return layers.max_pool(norm(x, is_training))
+  scale, offset = norm.module.parameters((1, 1, 1, x.shape[-1]))
+  sign = jnp.where(scale < 0.0, -1.0, 1.0)
+  x *= sign.astype(x.dtype)
+  mean, variance = norm.module.observe(x.astype(jnp.float32))
+  norm.module.take_up(sign * mean, variance)
+  factor = sign * scale * jax.lax.rsqrt(variance + norm.module.settings.epsilon)
+  largest = layers.max_pool(x).astype(jnp.float32)
+  return ((largest - mean) * factor + offset).astype(x.dtype)
 
 
 def _pays(branch):

@@ -46,17 +46,17 @@ class Conv(hk.Module):
     return self._kernel == 1 and self._stride == 1
 
   def weight(self, x: chex.Array) -> chex.Array:
-    """Of [kernel, kernel, in, channels], for an input of [..., in].
-
-    It is float32 whatever the dtype of `x`, which it is then rounded to.
-    """
+    """[kernel, kernel, in, channels] float32, for an input of [..., in]."""
     shape = (self._kernel, self._kernel, x.shape[-1], self.channels)
     start = hk.initializers.TruncatedNormal(1.0 / np.sqrt(np.prod(shape[:-1])))
-    return hk.get_parameter("w", shape, jnp.float32, start).astype(x.dtype)
+    return hk.get_parameter("w", shape, jnp.float32, start)
 
   def __call__(self, x: chex.Array) -> chex.Array:
-    """Maps [batch, height, width, in] to [batch, ..., channels]."""
-    weight = self.weight(x)
+    """Maps [batch, height, width, in] to [batch, ..., channels].
+
+    The weight is rounded to the dtype of `x`.
+    """
+    weight = self.weight(x).astype(x.dtype)
     if self._dilation > 1 and self._kernel > 1:
       return windows.dilated(x, weight, self._dilation)
     return conv(x, weight, self._stride)

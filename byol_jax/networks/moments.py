@@ -35,7 +35,7 @@ class Branch(NamedTuple):
 
   Attributes:
     x: [batch, height, width, in].
-    weight: [1, 1, in, out], of the same dtype.
+    weight: [1, 1, in, out], float32; rounded after it is scaled.
     scale: [1, 1, 1, out], float32.
     offset: [1, 1, 1, out], float32.
   """
@@ -122,7 +122,7 @@ def add(
 def _forward(branches, epsilon, axis_name):
   kept, statistics, weights, shift = [], [], [], 0.0
   for x, weight, scale, offset in branches:
-    matrix = weight[0, 0].astype(jnp.float32)
+    matrix = weight[0, 0]
     mean_x = _row(jnp.mean(x, (0, 1, 2), dtype=jnp.float32))
     covariance = _products(x, x) / _pixels(x) - mean_x.T * mean_x
     shared = _dot(covariance, matrix)
@@ -177,7 +177,7 @@ def _backward(epsilon, axis_name, kept, gradients):
     constant.append(_dot(of_z * mean - factor * mean_g, weight.T))
     found.append(
       (
-        of_weight.astype(x.dtype)[None, None],
+        of_weight[None, None],
         _of_pixels(sum_gz),
         _of_pixels(sum_g),
       )

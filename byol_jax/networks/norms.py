@@ -108,12 +108,20 @@ class BatchNorm(hk.Module):
   def __call__(self, x: chex.Array, is_training: bool) -> chex.Array:
     """Maps [batch, ..., channels] to the same shape."""
     if is_training:
-      mean, variance = self._observe(x)
+      mean, variance = self.observe(x)
+      self.take_up(mean, variance)
     else:
       mean, variance = self._mean.average, self._variance.average
     scale, offset = self.parameters((1,) * (x.ndim - 1) + x.shape[-1:])
     factor = scale * jax.lax.rsqrt(variance + self.settings.epsilon)
     return (x - mean) * factor + offset
+
+  def observe(self, x: chex.Array) -> tuple[chex.Array, chex.Array]:
+    """Mean and variance of [batch, ..., channels] on all devices."""
+    axes = tuple(range(x.ndim - 1))
+    local = [jnp.mean(y, axes, keepdims=True) for y in (x, jnp.square(x))]
+    mean, square = jax.lax.pmean(local, self.settings.axis_name)
+    return mean, square - jnp.square(mean)
 
   def parameters(self, shape: tuple[int, ...]) -> tuple[chex.Array, ...]:
     """Scale and offset, float32, of [1, ..., channels]."""
@@ -125,15 +133,6 @@ class BatchNorm(hk.Module):
     for average, value in ((self._mean, mean), (self._variance, variance)):
       for of_view in self._views(value):
         average(of_view)
-
-  def _observe(self, x):
-    """Mean and variance on all devices, of this view or of each abreast."""
-    axes = tuple(range(x.ndim - 1))
-    local = [jnp.mean(y, axes, keepdims=True) for y in (x, jnp.square(x))]
-    mean, square = jax.lax.pmean(local, self.settings.axis_name)
-    variance = square - jnp.square(mean)
-    self.take_up(mean, variance)
-    return mean, variance
 
   def _views(self, value):
     """What each view has, in turn."""

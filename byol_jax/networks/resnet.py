@@ -170,8 +170,10 @@ class ResNet(hk.Module):
     return _through(self._groups[-1:], x, is_training)
 
   def _stem(self, images, is_training):
-    x = jax.nn.relu(self._norm(self._conv(images), is_training))
-    return layers.max_pool(x) if self._pool else x
+    x = self._conv(images)
+    if self._pool:
+      return jax.nn.relu(branches.max_pool(self._norm, x, is_training))
+    return jax.nn.relu(self._norm(x, is_training))
 
 
 class _BlockGroup(hk.Module):
@@ -231,11 +233,9 @@ class _Block(hk.Module):
     ]
 
   def __call__(self, x, is_training):
-    if self._shortcut:
-      conv, _ = self._shortcut
-      conv.weight(x)  # Drawn before those of the other convolutions.
-    *inner, last = self._layers
-    y = x
+    if self._shortcut:  # Drawn before the weights of the other convolutions.
+      self._shortcut[0].weight(x)
+    (*inner, last), y = self._layers, x
     for conv, norm in inner:
       y = jax.nn.relu(norm(conv(y), is_training))
     ends = [branches.Branch(*last, y)]
