@@ -41,8 +41,7 @@ def given(channels):
 
 def by_moments(xs, params):
   sides = tuple(
-    moments.Branch(x, *of_branch)
-    for x, of_branch in zip(xs, params, strict=True)
+    moments.Term(x, *of_branch) for x, of_branch in zip(xs, params, strict=True)
   )
   total, statistics = moments.add(sides, EPSILON, parallel.AXIS)
   return total, [tuple(of_branch) for of_branch in statistics]
@@ -94,7 +93,7 @@ def test_the_mean_of_what_is_rounded_stays_the_offset():
   weight, scale, offset = params[0]
 
   def run(x):
-    branch = moments.Branch(x, weight, scale, offset)
+    branch = moments.Term(x, weight, scale, offset)
     return moments.add((branch,), EPSILON, parallel.AXIS)[0]
 
   total = parallel.one_device(run)(x + 20.0)
@@ -102,6 +101,34 @@ def test_the_mean_of_what_is_rounded_stays_the_offset():
   mean = np.asarray(total, np.float64).mean((0, 1, 2))
   assert np.std(offset) > 0.1
   np.testing.assert_allclose(mean, np.ravel(offset), rtol=0, atol=2e-2)
+
+
+def test_in_bfloat16_the_gradients_are_float32s_and_have_no_mean():
+  x = inputs(32, 0)[0].reshape(8, 3, 3, 32).astype(jnp.bfloat16)
+  weight = draw(1, (1, 1, 32, 64), 0.0, 32**-0.5)
+  scale, offset = draw(2, (1, 1, 1, 64), 1.0, 0.1), draw(3, (1, 1, 1, 64))
+  apart = draw(5, (1, 1, 1, 64), 0.0, 10.0)
+  outer = (draw(4, (8, 3, 3, 64)) + apart).astype(jnp.bfloat16)
+
+  def gradients(way, x, outer):
+    def run(x, params):
+      return way([x], [params])[0]
+
+    def pull(x, outer):
+      return jax.vjp(run, x, (weight, scale, offset))[1](outer)
+
+    return parallel.one_device(pull)(x, outer)
+
+  ours = gradients(by_moments, x, outer)
+  wide = (x.astype(jnp.float32), outer.astype(jnp.float32))
+  theirs = gradients(plainly, *wide)
+  assert ours[0].dtype == jnp.bfloat16
+  assert {y.dtype for y in ours[1]} == {jnp.dtype("float32")}
+  for got, wanted in zip(*map(jax.tree.leaves, (ours, theirs)), strict=True):
+    error = np.linalg.norm(np.asarray(got, np.float64) - wanted)
+    assert error < 5e-3 * np.linalg.norm(wanted)
+  mean = np.asarray(ours[0], np.float64).mean((0, 1, 2))
+  assert np.abs(mean).max() < 5e-4 * np.std(theirs[0])
 
 
 def test_it_pays_with_full_tiles_and_many_pixels():
@@ -116,6 +143,8 @@ def test_it_pays_with_full_tiles_and_many_pixels():
   assert not pay(shape, num_outputs=511)
   assert not pay((7, 16, 16, 128))
   assert not pay((8, 12, 12, 127))
+  assert pay((8, 32, 32, 512), num_outputs=2048)
+  assert not pay((8, 32, 32, 513), num_outputs=2052)
   assert not pay(shape, dtype=jnp.float32)
   assert not pay(shape, platform="gpu")
   assert not pay(shape, platform="cpu")

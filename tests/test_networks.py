@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from byol_jax import parallel
-from byol_jax.networks import mlp, network, norms, resnet
+from byol_jax.networks import mlp, network, resnet
 from tests import tiny_network
 
 
@@ -74,9 +74,7 @@ def test_resnet_agrees_with_haikus(bottleneck):
       width_multiplier=1,
       stem="imagenet",
       zero_init_last_scale=False,
-      make_norm=lambda name, zero: norms.Norm(
-        hk.BatchNorm(True, True, 0.9, name=name)
-      ),
+      make_norm=lambda name, zero: hk.BatchNorm(True, True, 0.9, name=name),
     )(x, True)
   )
   theirs = hk.transform_with_state(
@@ -86,6 +84,11 @@ def test_resnet_agrees_with_haikus(bottleneck):
   )
   images = jax.random.normal(jax.random.key(0), (2, 64, 64, 3))
   params, stats = jax.jit(ours.init)(jax.random.key(1), images)
+  drawn, _ = jax.jit(theirs.init)(jax.random.key(1), images)
+  for name in (name for name in params if "conv" in name):
+    np.testing.assert_allclose(
+      params[name]["w"], drawn[name]["w"], rtol=1e-5, atol=1e-6
+    )
   logits = {"w": jnp.eye(64), "b": jnp.zeros(64)}
   expected, _ = jax.jit(theirs.apply)(
     {**params, "res_net/~/logits": logits}, stats, None, images

@@ -16,7 +16,7 @@ from byol_jax import platforms
 
 # Numbers that a TPU takes at a time.
 _LANES = 128
-# With so many pictures it was still faster, and slower with 128.
+# Without moments it was still faster with so many pictures, slower with 128.
 _PICTURES = 64
 
 

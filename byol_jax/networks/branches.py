@@ -31,7 +31,7 @@ def add(branches: Sequence[Branch], is_training: bool) -> chex.Array:
 
   Args:
     branches: at least one, with outputs of one shape.
-    is_training: as of the norms.
+    is_training: normalise by the batch's own statistics.
 
   Returns:
     [batch, height, width, channels].
@@ -57,19 +57,19 @@ def max_pool(norm: norms.Norm, x: chex.Array, is_training: bool) -> chex.Array:
   Args:
     norm: of the pictures.
     x: [batch, height, width, channels].
-    is_training: as of the norm.
+    is_training: normalise by the batch's own statistics.
 
   Returns:
     [batch, ceil(height / 2), ceil(width / 2), channels].
   """
-  if not (is_training and isinstance(norm.module, norms.BatchNorm)):
+  if not (is_training and isinstance(norm, norms.BatchNorm)):
     return layers.max_pool(norm(x, is_training))
-  scale, offset = norm.module.parameters((1, 1, 1, x.shape[-1]))
+  scale, offset = norm.parameters((1, 1, 1, x.shape[-1]))
   sign = jnp.where(scale < 0.0, -1.0, 1.0)
   x *= sign.astype(x.dtype)
-  mean, variance = norm.module.observe(x.astype(jnp.float32))
-  norm.module.take_up(sign * mean, variance)
-  factor = sign * scale * jax.lax.rsqrt(variance + norm.module.settings.epsilon)
+  mean, variance = norm.observe(x)
+  norm.update_averages(sign * mean, variance)
+  factor = sign * scale * jax.lax.rsqrt(variance + norm.settings.epsilon)
   largest = layers.max_pool(x).astype(jnp.float32)
   return ((largest - mean) * factor + offset).astype(x.dtype)
 
@@ -77,25 +77,26 @@ def max_pool(norm: norms.Norm, x: chex.Array, is_training: bool) -> chex.Array:
 def _pays(branch):
   """Whether the moments of its input are the faster way."""
   conv, norm, x = branch
-  if not (isinstance(norm.module, norms.BatchNorm) and conv.is_of_one_pixel):
+  if not (isinstance(norm, norms.BatchNorm) and conv.is_of_one_pixel):
     return False
   return moments.pay(x, conv.channels)
 
 
 def _add_by_moments(branches):
   """As `add`, of batch norms of convolutions of one pixel, in training."""
-  settings = branches[0].norm.module.settings
+  settings = branches[0].norm.settings
   given = []
   for conv, norm, x in branches:
     weight = conv.weight(x)
-    scale, offset = norm.module.parameters((1, 1, 1, conv.channels))
+    scale, offset = norm.parameters((1, 1, 1, conv.channels))
     if settings.num_abreast == 1:
-      # Kept: else XLA turns it round again for each that takes it.
+      # Kept: else XLA transposes it anew for each that takes it, where the
+      # views are in the batch.
       x = jax.lax.optimization_barrier(x)
-    given.append(moments.Branch(x, weight, scale, offset))
+    given.append(moments.Term(x, weight, scale, offset))
   total, statistics = moments.add(
     tuple(given), settings.epsilon, settings.axis_name
   )
   for (_, norm, _), of_branch in zip(branches, statistics, strict=True):
-    norm.module.take_up(*of_branch)
+    norm.update_averages(*of_branch)
   return total

@@ -21,16 +21,16 @@ from byol_jax.networks import windows
 # Channels that fill the lanes of a TPU, and pictures the rows of its tiles.
 _LANES = 128
 _ROWS = 8
-# With fewer pixels for an output channel the covariance costs more than it
-# saves (docs/performance.md).
-_PIXELS = 2
-# Nor does it save much with fewer outputs for an input.
-_OUTPUTS = 4
-# Products of matrices of bfloat16 pieces, which hold a float32's 16 first bits.
-_EXACT = jax.lax.Precision.HIGH
+# With more channels or fewer pixels for an output the covariance takes longer
+# than it saves, with fewer outputs for an input there is little to save.
+_MOST_CHANNELS = 512
+_PIXELS_PER_OUTPUT = 2
+_OUTPUTS_PER_INPUT = 4
+# A float32 as two pieces of bfloat16, which hold its 16 first bits.
+_PRECISION = jax.lax.Precision.HIGH
 
 
-class Branch(NamedTuple):
+class Term(NamedTuple):
   """A convolution of one pixel with its batch norm.
 
   Attributes:
@@ -59,29 +59,27 @@ class Statistics(NamedTuple):
 
 
 class _Kept(NamedTuple):
-  """What a branch's gradient takes; in and out are channels.
+  """What a term's gradient takes; in and out are channels.
 
   Attributes:
-    weight: [in, out], float32.
-    scale: [1, out].
-    mean: [1, out], of the convolution on all devices.
-    inverse: [1, out], of its standard deviation there.
+    weight: [in, out].
+    factor: [1, out], of the centred convolution.
+    inverse: [1, out], of the convolution's standard deviation on all devices.
+    center: [1, in], mean of x on all devices.
     mean_x: [1, in], on this device.
     shared: [in, out], covariance of x and the convolution on this device.
-    local_mean: [1, out], of the convolution on this device.
   """
 
   weight: chex.Array
-  scale: chex.Array
-  mean: chex.Array
+  factor: chex.Array
   inverse: chex.Array
+  center: chex.Array
   mean_x: chex.Array
   shared: chex.Array
-  local_mean: chex.Array
 
 
 def pay(x: chex.Array, num_outputs: int) -> bool:
-  """Whether this is the faster way for a branch.
+  """Whether this is the faster way for a term.
 
   Args:
     x: [batch, height, width, in], of one view or of some abreast.
@@ -92,108 +90,104 @@ def pay(x: chex.Array, num_outputs: int) -> bool:
     outputs are many beside its channels and few beside its pixels.
   """
   batch, height, width, channels = x.shape
-  full = channels >= _LANES and batch >= _ROWS
-  many = num_outputs >= _OUTPUTS * channels
-  few = batch * height * width >= _PIXELS * num_outputs
-  rough = platforms.name() == "tpu" and x.dtype == jnp.bfloat16
-  return rough and full and many and few
+  on_tpu = platforms.name() == "tpu" and x.dtype == jnp.bfloat16
+  fills = _LANES <= channels <= _MOST_CHANNELS and batch >= _ROWS
+  saves = num_outputs >= _OUTPUTS_PER_INPUT * channels
+  affords = batch * height * width >= _PIXELS_PER_OUTPUT * num_outputs
+  return on_tpu and fills and saves and affords
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
 def add(
-  branches: tuple[Branch, ...], epsilon: float, axis_name: str
+  terms: tuple[Term, ...], epsilon: float, axis_name: str
 ) -> tuple[chex.Array, tuple[Statistics, ...]]:
-  """Adds the normalised convolutions of some branches.
+  """Adds normalised convolutions.
 
   The statistics have no gradient of their own.
 
   Args:
-    branches: at least one; all but their inputs' channels alike.
+    terms: at least one; all but their inputs' channels alike.
     epsilon: added to the variance.
     axis_name: mapped axis over which the statistics are averaged.
 
   Returns:
-    [batch, height, width, out] of the inputs' dtype, and each branch's
+    [batch, height, width, out] of the inputs' dtype, and each term's
     statistics.
   """
-  return _forward(branches, epsilon, axis_name)[0]
+  return _forward(terms, epsilon, axis_name)[0]
 
 
-def _forward(branches, epsilon, axis_name):
+def _forward(terms, epsilon, axis_name):
+  xs = [term.x for term in terms]
+  chex.assert_rank(xs, 4)
+  chex.assert_equal_shape_prefix(xs, 3)
+  chex.assert_equal_shape([term.scale for term in terms])
   kept, statistics, weights, shift = [], [], [], 0.0
-  for x, weight, scale, offset in branches:
-    matrix = weight[0, 0]
+  for x, weight, scale, offset in terms:
+    weight = weight[0, 0]
     mean_x = _row(jnp.mean(x, (0, 1, 2), dtype=jnp.float32))
     covariance = _products(x, x) / _pixels(x) - mean_x.T * mean_x
-    shared = _dot(covariance, matrix)
-    local_mean = _dot(mean_x, matrix)
-    square = _row(jnp.sum(matrix * shared, axis=0)) + jnp.square(local_mean)
+    shared = _dot(covariance, weight)
+    square = _row(jnp.sum(weight * shared, axis=0))
+    square += jnp.square(_dot(mean_x, weight))
     center, square = jax.lax.pmean((mean_x, square), axis_name)
-    mean = _dot(center, matrix)
+    mean = _dot(center, weight)
     variance = square - jnp.square(mean)
     inverse = jax.lax.rsqrt(variance + epsilon)
+    factor = _row(scale) * inverse
     # With the factor in the weights all that follows is a sum, which XLA takes
     # into the convolution, also where each view has a factor of its own.
-    scaled = (matrix * _row(scale) * inverse).astype(x.dtype)
+    scaled = (weight * factor).astype(x.dtype)
     shift += _row(offset) - _dot(center, scaled.astype(jnp.float32))
     weights.append(scaled)
-    kept.append(
-      _Kept(matrix, _row(scale), mean, inverse, mean_x, shared, local_mean)
-    )
+    kept.append(_Kept(weight, factor, inverse, center, mean_x, shared))
     statistics.append(Statistics(_of_pixels(mean), _of_pixels(variance)))
-  x = _joined([branch.x for branch in branches])
-  total = _conv(x, jnp.concatenate(weights)) + _of_pixels(shift)
-  return (total.astype(x.dtype), tuple(statistics)), (branches, kept)
+  total = _conv(_joined(xs), jnp.concatenate(weights)) + _of_pixels(shift)
+  return (total.astype(xs[0].dtype), tuple(statistics)), (xs, kept)
 
 
-def _backward(epsilon, axis_name, kept, gradients):
-  """With z a branch's normalised convolution, and g the gradient of the sum.
+def _backward(epsilon, axis_name, residuals, gradients):
+  """Of inputs, weights, scales and offsets, from that of the sum.
 
-  The gradient of the convolution is factor (g - mean(g) - z mean(g z)), its
-  means taken on all devices. That of W is its product with x, and that of x its
-  product with W, in which z stands for (x W - mean) inverse.
+  With z a term's normalised convolution, and g the gradient of the sum, that of
+  the convolution is factor (g - mean(g) - z mean(g z)), its means taken on all
+  devices. That of the weight is its product with x, and that of x its product
+  with the weight, in which z stands for (x - center) weight inverse.
   """
   del epsilon
-  branches, kept = kept
+  xs, kept = residuals
   gradient, _ = gradients
-  xs = [branch.x for branch in branches]
   count = _pixels(gradient)
-  products = _products(_joined(xs), gradient)
   sum_g = _row(jnp.sum(gradient, (0, 1, 2), dtype=jnp.float32))
-  from_g, from_x, constant, found = [], [], [], []
-  for x, of_branch in zip(xs, kept, strict=True):
-    weight, scale, mean, inverse, mean_x, shared, local_mean = of_branch
-    here, products = jnp.split(products, [x.shape[-1]])
-    sum_gz = (_row(jnp.sum(weight * here, axis=0)) - mean * sum_g) * inverse
-    mean_g, mean_gz = jax.lax.pmean((sum_g / count, sum_gz / count), axis_name)
-    factor = scale * inverse
-    mean_xz = (shared + mean_x.T * (local_mean - mean)) * inverse
-    of_weight = factor * (
-      here - count * (mean_x.T * mean_g + mean_xz * mean_gz)
-    )
-    of_z = factor * mean_gz * inverse
+  mean_g = jax.lax.pmean(sum_g / count, axis_name)
+  ends = list(itertools.accumulate(x.shape[-1] for x in xs))[:-1]
+  products = jnp.split(_products(_joined(xs), gradient), ends)
+  found, from_g, from_x = [], [], []
+  for term, product in zip(kept, products, strict=True):
+    weight, factor, inverse, center, mean_x, shared = term
+    around = _row(jnp.sum(weight * product, axis=0))
+    sum_gz = (around - _dot(center, weight) * sum_g) * inverse
+    mean_gz = jax.lax.pmean(sum_gz / count, axis_name)
+    apart = mean_x.T * _dot(mean_x - center, weight)
+    of_z = (shared + apart) * inverse * mean_gz
+    of_weight = factor * (product - count * (mean_x.T * mean_g + of_z))
+    found.append((of_weight, sum_gz))
     from_g.append((weight * factor).T)
-    from_x.append(-_dot(weight * of_z, weight.T))
-    constant.append(_dot(of_z * mean - factor * mean_g, weight.T))
-    found.append(
-      (
-        of_weight[None, None],
-        _of_pixels(sum_gz),
-        _of_pixels(sum_g),
-      )
-    )
+    from_x.append(-_dot(weight * factor * inverse * mean_gz, weight.T))
   # One convolution of all, which XLA does not put together in memory.
   back = jnp.concatenate(
     [jnp.concatenate(from_g, axis=1), jax.scipy.linalg.block_diag(*from_x)]
-  )
-  of_xs = _conv(_joined([gradient, *xs]), back.astype(gradient.dtype))
-  of_xs += _of_pixels(jnp.concatenate(constant, axis=1))
-  of_xs = of_xs.astype(gradient.dtype)
-  ends = list(itertools.accumulate(x.shape[-1] for x in xs))[:-1]
-  of_xs = jnp.split(of_xs, ends, axis=-1)
-  return (
-    tuple(Branch(x, *rest) for x, rest in zip(of_xs, found, strict=True)),
-  )
+  ).astype(gradient.dtype)
+  # By the rounded weights: no gradient of x has a mean over all devices.
+  means = jnp.concatenate([mean_g, *(term.center for term in kept)], axis=1)
+  constant = _of_pixels(_dot(means, back.astype(jnp.float32)))
+  of_xs = _conv(_joined([gradient, *xs]), back) - constant
+  of_xs = jnp.split(of_xs.astype(gradient.dtype), ends, axis=-1)
+  terms = [
+    Term(x, weight[None, None], _of_pixels(scale), _of_pixels(sum_g))
+    for x, (weight, scale) in zip(of_xs, found, strict=True)
+  ]
+  return (tuple(terms),)
 
 
 add.defvjp(_forward, _backward)
@@ -226,7 +220,7 @@ def _products(x, y):
 
 
 def _dot(x, y):
-  return jnp.dot(x, y, precision=_EXACT)
+  return jnp.dot(x, y, precision=_PRECISION)
 
 
 def _conv(x, matrix):

@@ -9,6 +9,11 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+# Of activations [batch, ..., channels] and whether this is training.
+Norm = Callable[[chex.Array, bool], chex.Array]
+# Builds a norm from its module name and whether its scale starts at zero.
+MakeNorm = Callable[[str, bool], Norm]
+
 # The mapped axis of views that a network sees side by side.
 VIEWS = "views"
 # Added to the variance of the weights (arXiv 2010.10241).
@@ -34,33 +39,11 @@ class Settings(NamedTuple):
   num_abreast: int = 1
 
 
-class Norm:
-  """A norm of activations that may be of less precision than float32.
-
-  Statistics, parameters and arithmetic are float32, and the result is of the
-  activations' type.
-  """
-
-  def __init__(self, module: Callable[[chex.Array, bool], chex.Array]):
-    """Wraps a norm of float32.
-
-    Args:
-      module: of activations [batch, ..., channels] and whether this is
-        training.
-    """
-    self.module = module
-
-  def __call__(self, x: chex.Array, is_training: bool) -> chex.Array:
-    """Maps [batch, ..., channels] to the same shape."""
-    return self.module(x.astype(jnp.float32), is_training).astype(x.dtype)
-
-
-# Builds a norm from its module name and whether its scale starts at zero.
-MakeNorm = Callable[[str, bool], Norm]
-
-
 def maker(kind: str, settings: Settings) -> MakeNorm:
   """Chooses the norm.
+
+  Activations may be of less precision than float32: statistics, parameters and
+  arithmetic are float32, and the result is of the activations' type.
 
   Except "none", which has no parameters, each kind has a scale and an offset
   per channel. Their modules keep the names that batch norms have in the
@@ -78,7 +61,12 @@ def maker(kind: str, settings: Settings) -> MakeNorm:
   make = _KINDS[kind]
 
   def make_norm(name, zero_scale):
-    return Norm(make(settings, jnp.zeros if zero_scale else jnp.ones, name))
+    norm = make(settings, jnp.zeros if zero_scale else jnp.ones, name)
+    if isinstance(norm, BatchNorm):
+      return norm
+    return lambda x, is_training: norm(
+      x.astype(jnp.float32), is_training
+    ).astype(x.dtype)
 
   return make_norm
 
@@ -107,17 +95,19 @@ class BatchNorm(hk.Module):
 
   def __call__(self, x: chex.Array, is_training: bool) -> chex.Array:
     """Maps [batch, ..., channels] to the same shape."""
+    dtype, x = x.dtype, x.astype(jnp.float32)
     if is_training:
       mean, variance = self.observe(x)
-      self.take_up(mean, variance)
+      self.update_averages(mean, variance)
     else:
       mean, variance = self._mean.average, self._variance.average
     scale, offset = self.parameters((1,) * (x.ndim - 1) + x.shape[-1:])
     factor = scale * jax.lax.rsqrt(variance + self.settings.epsilon)
-    return (x - mean) * factor + offset
+    return ((x - mean) * factor + offset).astype(dtype)
 
   def observe(self, x: chex.Array) -> tuple[chex.Array, chex.Array]:
     """Mean and variance of [batch, ..., channels] on all devices."""
+    x = x.astype(jnp.float32)
     axes = tuple(range(x.ndim - 1))
     local = [jnp.mean(y, axes, keepdims=True) for y in (x, jnp.square(x))]
     mean, square = jax.lax.pmean(local, self.settings.axis_name)
@@ -128,8 +118,8 @@ class BatchNorm(hk.Module):
     scale = hk.get_parameter("scale", shape, jnp.float32, self._start)
     return scale, hk.get_parameter("offset", shape, jnp.float32, jnp.zeros)
 
-  def take_up(self, mean: chex.Array, variance: chex.Array) -> None:
-    """Into the averages, of [1, ..., channels]."""
+  def update_averages(self, mean: chex.Array, variance: chex.Array) -> None:
+    """Feeds statistics, [1, ..., channels], to the averages, view by view."""
     for average, value in ((self._mean, mean), (self._variance, variance)):
       for of_view in self._views(value):
         average(of_view)

@@ -241,8 +241,8 @@ class _Block(hk.Module):
     ends = [branches.Branch(*last, y)]
     if self._shortcut:
       ends.append(branches.Branch(*self._shortcut, x))
-      return layers.relu(branches.add(ends, is_training))
-    return layers.relu(branches.add(ends, is_training) + x)
+    y = branches.add(ends, is_training)
+    return layers.relu(y if self._shortcut else y + x)
 
 
 def _conv(layer, name):
