@@ -34,17 +34,6 @@ def variables(net):
   return parallel.one_device(start)
 
 
-def step(net):
-  """Outputs, averages and gradients in training."""
-
-  def loss(params, stats, images):
-    outputs, stats = net.apply(network.Variables(params, stats), images, True)
-    weights = jax.random.normal(jax.random.key(2), outputs.prediction.shape)
-    return jnp.sum(outputs.prediction * weights), (outputs, stats)
-
-  return parallel.one_device(jax.grad(loss, has_aux=True))
-
-
 def built(choice, dtype="float32"):
   spec = tiny_network.SPEC._replace(**{"encoder": "narrow", **choice})
   return network.make_network(spec, parallel.AXIS, dtype)
@@ -54,7 +43,7 @@ def text(choice, shape=(2, 4), platform="tpu", dtype="float32"):
   net = built(choice, dtype)
   given = jax.eval_shape(variables(net), *views())
   with platforms.lowering_for(platform):
-    return str(jax.make_jaxpr(step(net))(*given, views(*shape)))
+    return str(jax.make_jaxpr(tiny_network.step(net))(*given, views(*shape)))
 
 
 @pytest.mark.parametrize("name", CHOICES)
@@ -65,7 +54,7 @@ def test_views_abreast_make_the_same_step(name):
   found = []
   for platform in ("tpu", "gpu"):
     with platforms.lowering_for(platform):
-      found.append(jax.jit(step(net))(*given))
+      found.append(jax.jit(tiny_network.step(net))(*given))
   ours, theirs = found
   outputs = theirs[1][0]
   assert np.std(outputs.representation[0] - outputs.representation[1]) > 1e-3

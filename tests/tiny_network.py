@@ -36,3 +36,14 @@ def shapes(spec, image_px=64):
   images = jnp.zeros((2, image_px, image_px, 3))
   init = parallel.one_device(lambda x: net.init(jax.random.key(0), x))
   return jax.eval_shape(init, images)
+
+
+def step(net):
+  """Outputs, averages and gradients in training."""
+
+  def loss(params, stats, images):
+    outputs, stats = net.apply(network.Variables(params, stats), images, True)
+    weights = jax.random.normal(jax.random.key(2), outputs.prediction.shape)
+    return jnp.sum(outputs.prediction * weights), (outputs, stats)
+
+  return parallel.one_device(jax.grad(loss, has_aux=True))

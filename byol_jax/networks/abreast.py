@@ -13,9 +13,8 @@ import haiku as hk
 import jax.numpy as jnp
 
 from byol_jax import platforms
+from byol_jax.networks import layers_tpu
 
-# Numbers that a TPU takes at a time.
-_LANES = 128
 # Without moments it was still faster with so many pictures, slower with 128.
 _PICTURES = 64
 
@@ -32,7 +31,7 @@ def fit(
     by_moments: whether blocks end in norms from `moments`, which fill lanes by
       channels whatever the batch.
   """
-  room = num_channels * num_views <= _LANES
+  room = num_channels * num_views <= layers_tpu.LANES
   few = by_moments or num_views * batch <= _PICTURES
   return platforms.name() == "tpu" and num_views > 1 and room and few
 

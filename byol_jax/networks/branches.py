@@ -69,7 +69,7 @@ def max_pool(norm: norms.Norm, x: chex.Array, is_training: bool) -> chex.Array:
   x *= sign.astype(x.dtype)
   mean, variance = norm.observe(x)
   norm.update_averages(sign * mean, variance)
-  factor = sign * scale * jax.lax.rsqrt(variance + norm.settings.epsilon)
+  factor = norm.factor(sign * scale, variance)
   largest = layers.max_pool(x).astype(jnp.float32)
   return ((largest - mean) * factor + offset).astype(x.dtype)
 

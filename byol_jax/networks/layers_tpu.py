@@ -6,6 +6,8 @@ import jax.numpy as jnp
 
 from byol_jax.networks import windows
 
+# Numbers that a TPU takes at a time.
+LANES = 128
 # Channels that are no more than the colours of two views.
 _COLOURS = 6
 

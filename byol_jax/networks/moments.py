@@ -16,10 +16,9 @@ import jax
 import jax.numpy as jnp
 
 from byol_jax import platforms
-from byol_jax.networks import windows
+from byol_jax.networks import layers_tpu, windows
 
-# Channels that fill the lanes of a TPU, and pictures the rows of its tiles.
-_LANES = 128
+# Pictures that fill the rows of a TPU's tiles.
 _ROWS = 8
 # With more channels or fewer pixels for an output the covariance takes longer
 # than it saves, with fewer outputs for an input there is little to save.
@@ -91,7 +90,7 @@ def pay(x: chex.Array, num_outputs: int) -> bool:
   """
   batch, height, width, channels = x.shape
   on_tpu = platforms.name() == "tpu" and x.dtype == jnp.bfloat16
-  fills = _LANES <= channels <= _MOST_CHANNELS and batch >= _ROWS
+  fills = layers_tpu.LANES <= channels <= _MOST_CHANNELS and batch >= _ROWS
   saves = num_outputs >= _OUTPUTS_PER_INPUT * channels
   affords = batch * height * width >= _PIXELS_PER_OUTPUT * num_outputs
   return on_tpu and fills and saves and affords

@@ -102,8 +102,12 @@ class BatchNorm(hk.Module):
     else:
       mean, variance = self._mean.average, self._variance.average
     scale, offset = self.parameters((1,) * (x.ndim - 1) + x.shape[-1:])
-    factor = scale * jax.lax.rsqrt(variance + self.settings.epsilon)
+    factor = self.factor(scale, variance)
     return ((x - mean) * factor + offset).astype(dtype)
+
+  def factor(self, scale: chex.Array, variance: chex.Array) -> chex.Array:
+    """What centred activations are multiplied by."""
+    return scale * jax.lax.rsqrt(variance + self.settings.epsilon)
 
   def observe(self, x: chex.Array) -> tuple[chex.Array, chex.Array]:
     """Mean and variance of [batch, ..., channels] on all devices."""
