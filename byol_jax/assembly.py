@@ -15,6 +15,7 @@ from byol_jax import (
   optimizers,
   parallel,
   schedules,
+  sharding,
 )
 from byol_jax.networks import network
 
@@ -151,11 +152,13 @@ def _target_decay(config, num_steps: int) -> optax.Schedule:
 
 
 def make_optimizer(
-  config: ml_collections.ConfigDict, learning_rate: optax.Schedule
+  config: ml_collections.ConfigDict,
+  learning_rate: optax.Schedule,
+  shards: sharding.Sharding = sharding.NONE,
 ) -> optax.GradientTransformation:
   """LARS, SGD or AdamW, with the multipliers of the heads."""
   return optimizers.with_multipliers(
-    _plain_optimizer(config, learning_rate),
+    _plain_optimizer(config, learning_rate, shards),
     {
       "projector": config.optimizer.projector_multiplier,
       "predictor": config.optimizer.predictor_multiplier,
@@ -163,7 +166,7 @@ def make_optimizer(
   )
 
 
-def _plain_optimizer(config, learning_rate: optax.Schedule):
+def _plain_optimizer(config, learning_rate, shards):
   optimizer = config.optimizer
   if optimizer.name == "lars":
     return optimizers.lars(
@@ -172,6 +175,7 @@ def _plain_optimizer(config, learning_rate: optax.Schedule):
       optimizer.momentum,
       optimizer.trust_coefficient,
       optimizer.clip_trust,
+      shards.total,
     )
   if optimizer.name == "sgd":
     return optimizers.sgd(
@@ -203,3 +207,24 @@ def state_shapes(
     ),
     jax.ShapeDtypeStruct((2, px, px, 3), jnp.float32),
   )
+
+
+def make_sharding(
+  config: ml_collections.ConfigDict, num_classes: int, hosts: sharding.Hosts
+) -> sharding.Sharding:
+  """Which devices share a state, if any do.
+
+  Args:
+    config: a validated config.
+    num_classes: of the training split, 0 when unlabelled.
+    hosts: whose devices train.
+  """
+  if not config.training.shard_state:
+    return sharding.NONE
+  like = state_shapes(config, num_classes)
+  dtypes = network.weight_dtypes(
+    like.online.params,
+    network_spec(config, num_classes),
+    config.training.compute_dtype,
+  )
+  return sharding.Sharding(hosts, like, dtypes)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from byol_jax import loss, objectives
+from byol_jax import loss, objectives, sharding
 from byol_jax.augment import views
 from byol_jax.networks import network
 from byol_jax.parallel import AXIS
@@ -109,6 +109,7 @@ def make_update(
   schedules: Schedules,
   settings: loss.Settings = loss.BYOL,
   make_views: Callable[[Batch, chex.PRNGKey], Batch] = _as_they_are,
+  shards: sharding.Sharding = sharding.NONE,
 ) -> Update:
   """Builds one training step, a pure function for every device.
 
@@ -119,6 +120,7 @@ def make_update(
     settings: of the algorithm.
     make_views: a batch and the step's key to the views; each part of a batch
       gets its own just before it is used, so that memory holds one part's.
+    shards: whose part of a state the update is given and returns.
 
   Returns:
     update(state, batch, key) to (state, metrics), to be run under `parallel`.
@@ -128,20 +130,21 @@ def make_update(
   grad_fn = jax.grad(loss.make_loss_fn(net, settings), has_aux=True)
 
   def update(state, batch, key):
+    whole = shards.with_weights(state)
     grads, (stats, keys, logs) = _accumulate(
       lambda params, stats, part: grad_fn(
         params,
         stats,
-        (state.target.params, state.queue),
+        (whole.target.params, state.queue),
         make_views(part, key),
       ),
-      state,
+      whole,
       batch,
       settings,
     )
     grads, logs = jax.lax.pmean((grads, logs), AXIS)
     updates, opt_state = optimizer.update(
-      grads, state.opt_state, state.online.params
+      shards.cut(grads), state.opt_state, state.online.params
     )
     params = optax.apply_updates(state.online.params, updates)
     decay = schedules.target_decay(state.step)

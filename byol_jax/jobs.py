@@ -16,13 +16,16 @@ class Job(NamedTuple):
     init: to the state at step 0. A state is a NamedTuple with a field `step`.
     shapes: to one replica's arrays as `jax.ShapeDtypeStruct`, for a restart,
       which needs no fresh state.
-    step: (state, batch) to (state, metrics), across devices; donates the state.
+    step: (state, batch) to (state, metrics), across devices; donates the state,
+      which is as `cut` makes it.
     batches: first step to the batches from there on, on the devices.
     evaluate: state to named numbers; called on every host.
     config_json: goes into each checkpoint.
     name_of: index of a batch to a picture's name; None where they have none.
     mirror: to what gets the recorded numbers, too (`records.Recorder`).
     aside: does what no step has to wait for; called after each record.
+    cut: a state to what steps take, where devices keep but parts of it.
+    whole: undoes that; both are called on every host.
   """
 
   init: Callable[[], Any]
@@ -34,6 +37,8 @@ class Job(NamedTuple):
   name_of: Callable[[int], str] | None = None
   mirror: Callable[[], Any] | None = None
   aside: Callable[[], None] | None = None
+  cut: Callable[[Any], Any] = lambda state: state
+  whole: Callable[[Any], Any] = lambda state: state
 
 
 class Plan(NamedTuple):

@@ -32,6 +32,7 @@ _HARMLESS = (
   "like ",
   "log_every ",
   "training.num_epochs ",
+  "training.shard_state ",
 )
 
 
@@ -91,12 +92,12 @@ def run(job: jobs.Job, plan: jobs.Plan, workdir: str) -> tuple[Any, int]:
     with checkpoint.open_manager(folder, plan.keep) as manager:
       start = _begin(job, manager, plan.num_steps)
       if start.step >= plan.num_steps and start.pending is None:
-        return start.state, start.step
+        return job.whole(start.state), start.step
       state = _train(job, plan, workdir, manager, start)
   finally:
     stopping.let_go()
   stopping.check()
-  return state, start.step
+  return job.whole(state), start.step
 
 
 def _train(
@@ -160,7 +161,7 @@ def _end_step(
   if stop or step == plan.num_steps:
     checkpoint.wait(tools.manager)  # No host says that all is well before.
   if step % _COMPARE_EVERY == 0 and parallel.num_devices() > 1:
-    replicas.check(state, step)
+    replicas.check(job.whole(state), step)
   if stop:
     raise stopping.StoppedError
   if values and job.aside:
@@ -186,7 +187,7 @@ def _begin(job: jobs.Job, manager: Any, num_steps: int) -> _Start:
   found = checkpoint.restore_newest(manager, job.shapes(), job.config_json)
   if found is None:
     records.say(f"Beginning in {manager.directory.parent}.", active)
-    return _Start(job.init(), 0, None)
+    return _Start(job.cut(job.init()), 0, None)
   records.say(f"Found step {found.step} in {manager.directory}.", active)
   if found.changes:
     changes = ", ".join(found.changes)
@@ -196,7 +197,8 @@ def _begin(job: jobs.Job, manager: Any, num_steps: int) -> _Start:
         f" for other settings ({changes}): choose another --workdir."
       )
     records.say(f"Continuing with changed settings: {changes}.", active)
-  return _Start(parallel.replicate(found.state), found.step, found.pending)
+  state = job.cut(parallel.replicate(found.state))
+  return _Start(state, found.step, found.pending)
 
 
 def _is_late(change: str) -> bool:
@@ -211,7 +213,7 @@ def _scores(
   """What the evaluation finds; None if it is asked to stop."""
   try:
     with progress.paused():
-      scores = job.evaluate(state)
+      scores = job.evaluate(job.whole(state))
   except stopping.StoppedError:
     return None
   if scores:
@@ -221,7 +223,7 @@ def _scores(
 
 def _save(job: jobs.Job, manager: Any, stepped: _Stepped, pending) -> None:
   """Saves a state that is the same everywhere and finite."""
-  state, step, _ = stepped
+  state, step = job.whole(stepped.state), stepped.step
   if parallel.num_hosts() > 1:
     replicas.check(state, step)
   host_state = _finite(parallel.first(state), step)

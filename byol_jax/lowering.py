@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from byol_jax import assembly, inputs, parallel, platforms, pretrain
+from byol_jax import assembly, inputs, parallel, platforms, pretrain, sharding
 from byol_jax.data import sources
 from byol_jax.types import Batch
 
@@ -86,13 +86,22 @@ def lower(
   """
   with platforms.lowering_for(devices[0].platform):
     views = inputs.make_views(config)
+    count = len(devices)
+    near = [x for x in devices if x.process_index == devices[0].process_index]
     parts = pretrain.make_parts(
-      config, sizes.num_images, sizes.num_classes, views
+      config,
+      sizes.num_images,
+      sizes.num_classes,
+      views,
+      sharding.Hosts(len(near), count),
     )
-    state = assembly.state_shapes(config, sizes.num_classes)
-    batch = batch_shapes(config, sizes, len(devices))
+    state = _wide(assembly.state_shapes(config, sizes.num_classes), count)
+    if parts.shards.num_parts > 1:
+      cut = parallel.pmap(parts.shards.cut_state, devices=devices)
+      state = jax.eval_shape(cut, state)
+    batch = _wide(batch_shapes(config, sizes, count), count)
     step = parallel.pmap(parts.step, donate=True, devices=devices)
-    return step.lower(*(_wide(x, len(devices)) for x in (state, batch)))
+    return step.lower(state, batch)
 
 
 def num_steps(config: ml_collections.ConfigDict, sizes: Sizes) -> int:

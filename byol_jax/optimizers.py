@@ -1,11 +1,14 @@
 """LARS as the authors apply it, and which parameters it leaves alone."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import chex
 import jax
 import jax.numpy as jnp
 import optax
+
+# From sums over a device's parts of the weights to those over whole weights.
+Total = Callable[[chex.ArrayTree], chex.ArrayTree]
 
 _EXCLUDED = frozenset({"b", "scale", "offset"})
 
@@ -32,6 +35,7 @@ def lars(
   momentum: float,
   trust_coefficient: float,
   clip_trust: bool = False,
+  total: Total = lambda sums: sums,
 ) -> optax.GradientTransformation:
   """Layer-wise adaptive rate scaling (arXiv 1708.03888), in the authors' order.
 
@@ -46,13 +50,14 @@ def lars(
     trust_coefficient: 1e-3 in the paper.
     clip_trust: never scale a weight's update up past the plain learning rate
       (the "LARC clip" of solo-learn's CIFAR recipe; off in the paper).
+    total: where a device has but parts of the weights.
 
   Returns:
     An optax transformation whose state holds one momentum tree and the step.
   """
-  ratio = _trust_ratio(trust_coefficient)
+  ratio = _trust_ratio(trust_coefficient, total)
   if clip_trust:
-    ratio = _clipped_trust_ratio(trust_coefficient, learning_rate)
+    ratio = _clipped_trust_ratio(trust_coefficient, total, learning_rate)
   return optax.chain(
     optax.add_decayed_weights(weight_decay, mask=decayed),
     optax.masked(ratio, decayed),
@@ -150,24 +155,23 @@ def with_multipliers(
   return optax.GradientTransformation(optimizer.init, update)
 
 
-def _trust_ratio(trust_coefficient: float) -> optax.GradientTransformation:
+def _trust_ratio(
+  trust_coefficient: float, total: Total
+) -> optax.GradientTransformation:
   """As `optax.scale_by_trust_ratio`, which takes each norm twice.
 
   Its second pass over all weights and gradients is 4 % of a ResNet-50's step on
   a TPU core, where no more than eight images pay for it.
   """
 
-  def scale(update, param):
-    ratio, usable = _ratio(update, param, trust_coefficient)
-    return update * jnp.where(usable, ratio, 1.0)
+  def update(updates, params):
+    return _scaled(updates, params, trust_coefficient, total)
 
-  return optax.stateless(
-    lambda updates, params: jax.tree.map(scale, updates, params)
-  )
+  return optax.stateless(update)
 
 
 def _clipped_trust_ratio(
-  trust_coefficient: float, learning_rate: optax.Schedule
+  trust_coefficient: float, total: Total, learning_rate: optax.Schedule
 ) -> optax.GradientTransformation:
   """The trust ratio, at most the learning rate, over the learning rate."""
 
@@ -178,18 +182,24 @@ def _clipped_trust_ratio(
   def update(updates, state, params):
     rate = jnp.maximum(learning_rate(state.count), 1e-12)
 
-    def scale(update, param):
-      ratio, usable = _ratio(update, param, trust_coefficient)
-      return update * jnp.where(usable, jnp.minimum(ratio / rate, 1.0), 1.0)
+    def clip(ratio):
+      return jnp.minimum(ratio / rate, 1.0)
 
-    scaled = jax.tree.map(scale, updates, params)
+    scaled = _scaled(updates, params, trust_coefficient, total, clip)
     return scaled, optax.ScaleByScheduleState(count=state.count + 1)
 
   return optax.GradientTransformation(init, update)
 
 
-def _ratio(update, param, trust_coefficient):
-  """Size of a weight over that of its update, and whether both have one."""
-  norm, size = (jnp.sqrt(jnp.sum(jnp.square(x))) for x in (update, param))
-  usable = (norm > 0.0) & (size > 0.0)
-  return trust_coefficient * size / jnp.where(usable, norm, 1.0), usable
+def _scaled(updates, params, trust_coefficient, total, limit=lambda x: x):
+  """Updates times their trust ratio; those that have none as they are."""
+  squares = jax.tree.map(lambda x: jnp.sum(jnp.square(x)), (updates, params))
+
+  def scale(update, *squares):
+    norm, size = map(jnp.sqrt, squares)
+    usable = (norm > 0.0) & (size > 0.0)
+    ratio = trust_coefficient * size / jnp.where(usable, norm, 1.0)
+    return update * jnp.where(usable, limit(ratio), 1.0)
+
+  # What is counted more than once is so in both squares, and cancels out.
+  return jax.tree.map(scale, updates, *total(squares))

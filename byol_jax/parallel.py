@@ -69,6 +69,11 @@ def num_devices() -> int:
   return jax.device_count()
 
 
+def num_local_devices() -> int:
+  """Number of devices of this host."""
+  return jax.local_device_count()
+
+
 def is_cpu() -> bool:
   """Whether the devices are a CPU's."""
   return platforms.name() == "cpu"

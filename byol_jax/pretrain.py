@@ -1,7 +1,7 @@
 """Pretraining: assembles the parts and hands them to the loop."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -10,12 +10,13 @@ import ml_collections
 from byol_jax import (
   assembly,
   byol,
-  checkpoint,
   grids,
+  initial,
   inputs,
   jobs,
   loop,
   parallel,
+  sharding,
   weights_and_biases,
   workdirs,
 )
@@ -23,7 +24,7 @@ from byol_jax.augment import views
 from byol_jax.data import sources
 from byol_jax.evaluation import features, summary
 from byol_jax.networks import network
-from byol_jax.types import Batch, Metrics, Variables
+from byol_jax.types import Batch, Metrics
 
 
 class Extras(NamedTuple):
@@ -39,6 +40,7 @@ class Extras(NamedTuple):
 
 
 _NO_EXTRAS = Extras()
+_ALONE = sharding.Hosts()
 
 
 class Parts(NamedTuple):
@@ -46,13 +48,15 @@ class Parts(NamedTuple):
 
   Attributes:
     init: a batch to the state at step 0.
-    step: (state, batch) to (state, metrics).
+    step: (state, batch) to (state, metrics), of the device's part of a state.
     net: the network.
+    shards: how whole states are cut in parts.
   """
 
   init: Callable[[Batch], byol.State]
   step: Callable[[byol.State, Batch], tuple[byol.State, Metrics]]
   net: network.Network
+  shards: sharding.Sharding
 
 
 def make_parts(
@@ -60,6 +64,7 @@ def make_parts(
   num_images: int,
   num_classes: int,
   pair: sources.Views,
+  hosts: sharding.Hosts = _ALONE,
 ) -> Parts:
   """Builds everything that runs on the devices.
 
@@ -68,6 +73,7 @@ def make_parts(
     num_images: size of the training split.
     num_classes: of the training split, 0 when unlabelled.
     pair: how pictures become views.
+    hosts: whose devices may share states.
 
   Returns:
     Functions to be mapped over `parallel.AXIS`. All randomness comes from
@@ -75,11 +81,14 @@ def make_parts(
   """
   lengths = assembly.durations(config, num_images)
   schedules = assembly.make_schedules(config, lengths)
-  optimizer = assembly.make_optimizer(config, schedules.learning_rate)
+  shards = assembly.make_sharding(config, num_classes, hosts)
+  optimizer = assembly.make_optimizer(config, schedules.learning_rate, shards)
   net = assembly.make_network(config, num_classes)
   make_views = views.view_maker(pair.where, pair.policies, pair.image_px)
   settings = assembly.settings(config)
-  update = byol.make_update(net, optimizer, schedules, settings, make_views)
+  update = byol.make_update(
+    net, optimizer, schedules, settings, make_views, shards
+  )
 
   def keys():
     return jax.random.split(jax.random.key(config.seed))
@@ -97,7 +106,7 @@ def make_parts(
     key = jax.random.fold_in(views_key, state.step)
     return update(state, batch, key)
 
-  return Parts(init, step, net)
+  return Parts(init, step, net, shards)
 
 
 def check(config: ml_collections.ConfigDict, data: inputs.Inputs) -> None:
@@ -156,7 +165,8 @@ def _run(
   extras: Extras,
 ) -> dict[str, Any]:
   num_images = sources.size(data.train)
-  parts = make_parts(config, num_images, data.num_classes, data.views)
+  hosts = sharding.Hosts(parallel.num_local_devices(), parallel.num_devices())
+  parts = make_parts(config, num_images, data.num_classes, data.views, hosts)
   first = parallel.pmap(parts.init)
   encode = features.make_encode(parts.net)
   scores = summary.make_scores(config, data, encode)
@@ -176,7 +186,7 @@ def _run(
   def begin():
     if show:
       grids.forget(workdir)
-    return _begin_from(config.init_from, untrained())
+    return initial.state(config.init_from, untrained())
 
   job = jobs.Job(
     init=begin,
@@ -189,6 +199,11 @@ def _run(
     mirror=weights_and_biases.maker(extras.wandb, workdir, config),
     aside=show,
   )
+  if parts.shards.num_parts > 1:
+    job = job._replace(
+      whole=parallel.pmap(parts.shards.whole_state),
+      cut=parallel.pmap(parts.shards.cut_state),
+    )
   state, first_step = loop.run(job, plan, workdir)
   results = None
   if first_step >= plan.num_steps:
@@ -207,44 +222,3 @@ def _described(config: ml_collections.ConfigDict, data: inputs.Inputs) -> str:
   """The config, and what tells when other pictures lie in the same place."""
   plain = json.loads(config.to_json_best_effort())
   return json.dumps({**plain, "pictures": data.digest})
-
-
-def _begin_from(path: str, state: byol.State) -> byol.State:
-  """Takes over the weights of another run, if one is named.
-
-  The classifier stays fresh, since the classes may be others, and so do the
-  optimizer's state and the step.
-  """
-  if not path:
-    return state
-  saved, _ = checkpoint.load_params(path)
-  own = parallel.first(state)
-  if not saved["target"]["params"]:
-    saved["target"] = saved["online"]  # It was its own target.
-  online, target = (
-    Variables(
-      params=_taken(saved[name]["params"], getattr(own, name).params, path),
-      stats=_taken(saved[name]["stats"], getattr(own, name).stats, path),
-    )
-    for name in ("online", "target")
-  )
-  return parallel.replicate(own._replace(online=online, target=target))
-
-
-def _taken(saved: Mapping, own: Mapping, path: str) -> dict:
-  """`own` with every module but the classifier from `saved`."""
-  found = {}
-  for module, leaves in own.items():
-    shapes, theirs = _text(leaves), _text(saved.get(module, {}))
-    if module != "classifier" and shapes != theirs:
-      raise checkpoint.CheckpointError(
-        f"init_from={path} holds another network: {module} has {theirs} there"
-        f" and {shapes} here."
-      )
-    found[module] = leaves if module == "classifier" else saved[module]
-  return found
-
-
-def _text(leaves: Mapping) -> str:
-  """Names and shapes of one module."""
-  return ", ".join(f"{x} {list(leaves[x].shape)}" for x in leaves) or "nothing"

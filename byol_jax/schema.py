@@ -108,6 +108,7 @@ RULES: Mapping[str, rules.Rule] = {
   "training.schedule_epochs": rules.number(0),
   "training.micro_batches": rules.count(1),
   "training.max_skipped_steps": rules.count(0),
+  "training.shard_state": rules.flag(),
   "training.compute_dtype": rules.choice("float32", "bfloat16"),
   "optimizer.name": rules.choice("lars", "sgd", "adamw"),
   "optimizer.base_learning_rate": rules.number(0),

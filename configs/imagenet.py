@@ -106,6 +106,7 @@ def get_config(preset: str = "1000") -> ml_collections.ConfigDict:
     parts  # Parts of a batch, one after the other.
   )
   config.training.max_skipped_steps = 0  # Not finite: left out, not fatal.
+  config.training.shard_state = True  # A part for each device of a host.
   config.training.compute_dtype = "bfloat16"  # Or float32, of the encoder.
 
   config.optimizer = ml_collections.ConfigDict()

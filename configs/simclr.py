@@ -87,6 +87,7 @@ def get_config(preset: str = "1000") -> ml_collections.ConfigDict:
   config.training.schedule_epochs = 0.0  # Of the rate's cosine; 0: the run's.
   config.training.micro_batches = 1  # Parts of a batch, one after the other.
   config.training.max_skipped_steps = 0  # Not finite: left out, not fatal.
+  config.training.shard_state = False  # A part for each device of a host.
   config.training.compute_dtype = "float32"  # Or bfloat16, of the encoder.
 
   config.optimizer = ml_collections.ConfigDict()

@@ -1,4 +1,4 @@
-"""Two processes of two CPU devices against one process of four."""
+"""Two processes of two CPU devices, which share states, against one of four."""
 
 import json
 import shutil
@@ -40,6 +40,7 @@ def _run_two(workdir, **changes):
       f"--process_id={number}",
       num_devices=2,
       **SETTINGS,
+      training__shard_state=True,
       **changes,
     )
     for number in range(2)

@@ -149,6 +149,7 @@ def test_a_run_killed_in_a_write_ends_the_same(folder, unbroken):
 def test_two_devices_end_the_same_after_a_kill(folder):
   """With TensorFlow's threads; test_resume has the other kinds of views."""
   settings = {
+    "training__shard_state": True,
     "data__views": "device",
     # To compile colours and scores takes a while.
     "augment__set": "crop_only",

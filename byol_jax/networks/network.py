@@ -105,6 +105,33 @@ def encoder_part(tree: Mapping[str, Any]) -> dict[str, Any]:
   return {k: v for k, v in tree.items() if k.split("/")[0] not in _HEADS}
 
 
+def weight_dtypes(
+  params: Mapping[str, Any], spec: Spec, compute_dtype: str
+) -> dict[str, Any]:
+  """What training's forward pass rounds each parameter to first of all.
+
+  Args:
+    params: Haiku's two-level dict of arrays or shapes.
+    spec: shape of the network.
+    compute_dtype: as in `make_network`.
+
+  Returns:
+    The same tree of dtypes, the parameters' own unless they are an encoder's
+    convolutions that are not standardised before they are rounded.
+  """
+  rounded = {} if spec.weight_standardization else encoder_part(params)
+
+  def dtype(module, name, x):
+    return compute_dtype if module in rounded and name == "w" else x.dtype
+
+  return {
+    module: {
+      name: jnp.dtype(dtype(module, name, x)) for name, x in leaves.items()
+    }
+    for module, leaves in params.items()
+  }
+
+
 def _heads(spec, axis_name, representation, is_training):
   """All that follows the encoder."""
   with norms.standardized_weights(spec.weight_standardization):
