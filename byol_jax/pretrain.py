@@ -10,6 +10,7 @@ import ml_collections
 from byol_jax import (
   assembly,
   byol,
+  compiler,
   grids,
   initial,
   inputs,
@@ -148,11 +149,10 @@ def run(
     ReplicaError: the devices' states differ.
     StoppedError: somebody asked for it, and everything is saved.
   """
-  plan = assembly.plan(config, sources.size(data.train))
-  shapes = jax.tree.leaves(assembly.state_shapes(config, data.num_classes))
-  num_bytes = sum(x.size * x.dtype.itemsize for x in shapes)
-  with workdirs.open_workdir(workdir, num_bytes, plan.keep):
-    results = _run(config, data, plan, workdir, extras)
+  shapes = assembly.state_shapes(config, data.num_classes)
+  num_bytes = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
+  with workdirs.open_workdir(workdir, num_bytes, config.checkpoint.keep):
+    results = _run(config, data, shapes, workdir, extras)
   summary.report(results, workdir)
   return results
 
@@ -160,14 +160,15 @@ def run(
 def _run(
   config: ml_collections.ConfigDict,
   data: inputs.Inputs,
-  plan: jobs.Plan,
+  shapes: byol.State,
   workdir: str,
   extras: Extras,
 ) -> dict[str, Any]:
   num_images = sources.size(data.train)
+  plan = assembly.plan(config, num_images)
   hosts = sharding.Hosts(parallel.num_local_devices(), parallel.num_devices())
   parts = make_parts(config, num_images, data.num_classes, data.views, hosts)
-  first = parallel.pmap(parts.init)
+  first = compiler.hurried(parallel.pmap(parts.init))
   encode = features.make_encode(parts.net)
   scores = summary.make_scores(config, data, encode)
 
@@ -190,7 +191,7 @@ def _run(
 
   job = jobs.Job(
     init=begin,
-    shapes=lambda: assembly.state_shapes(config, data.num_classes),
+    shapes=lambda: shapes,
     step=parallel.pmap(parts.step, donate=True),
     batches=batches,
     evaluate=lambda state: scores(state.online),

@@ -13,7 +13,15 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from byol_jax import byol, checkpoint, intact, parallel, pretrain, records
+from byol_jax import (
+  byol,
+  checkpoint,
+  compiler,
+  intact,
+  parallel,
+  pretrain,
+  records,
+)
 from byol_jax.evaluation import classifier, features, online, results, summary
 from tests import tiny
 
@@ -88,6 +96,7 @@ def compile_once(patch):
 
   patch.setattr(pretrain, "make_parts", known)
   patch.setattr(parallel, "pmap", functools.cache(parallel.pmap))
+  patch.setattr(compiler, "hurried", functools.cache(compiler.hurried))
   make_encode = functools.cache(features.make_encode)
   patch.setattr(features, "make_encode", make_encode)
 

@@ -5,10 +5,12 @@ import pathlib
 import subprocess
 import sys
 
+import jax
 import jaxlib
+import numpy as np
 import pytest
 
-from byol_jax import compiler
+from byol_jax import compiler, parallel, platforms
 
 OURS = compiler.with_flags("", jaxlib.__version__).split()
 
@@ -151,3 +153,21 @@ def test_the_least_recently_used_program_makes_room(tmp_path, monkeypatch):
   assert "old-cache" not in names
   assert "new-cache" in names
   assert len(names) > 1
+
+
+def test_what_runs_once_is_compiled_once_and_not_optimised(monkeypatch):
+  function = parallel.pmap(lambda x: 2.0 * x)
+  with platforms.lowering_for("tpu"):
+    assert compiler.hurried(function) is function
+  given, calls = np.ones((2, 3), np.float32), []
+  compile_it = jax.stages.Lowered.compile
+
+  def spied(lowered, compiler_options):
+    calls.append(compiler_options)
+    return compile_it(lowered, compiler_options)
+
+  monkeypatch.setattr(jax.stages.Lowered, "compile", spied)
+  hurried = compiler.hurried(function)
+  for count in (1, 2):
+    np.testing.assert_array_equal(hurried(count * given), 2.0 * count * given)
+  assert calls == [{"xla_backend_optimization_level": 0}]

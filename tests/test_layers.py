@@ -27,7 +27,7 @@ LAYERS = {
   "chips": 1,
   "hlo": 0,
   "platforms": 0,
-  "compiler": 0,
+  "compiler": 1,
   "encoding": 6,
   "encoding_command": 7,
   "grids": 5,
