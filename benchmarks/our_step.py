@@ -127,8 +127,9 @@ def build(choice: Choice, devices: Sequence[jax.Device]) -> Ours:
   compiled = lowered.compile()
   compile_secs = time.perf_counter() - start
   config, sizes = make_config(choice), _sizes(choice)
+  views = inputs_lib.make_views(config)
   parts = pretrain.make_parts(
-    config, sizes.num_images, 0, inputs_lib.make_views(config)
+    config, sizes.num_images, 0, views, lowering.hosts(devices)
   )
   shapes = lowering.batch_shapes(config, sizes, len(devices))
   batch = parallel.pmap(lambda x: x, devices=devices)(
@@ -136,6 +137,7 @@ def build(choice: Choice, devices: Sequence[jax.Device]) -> Ours:
   )
   state = parallel.pmap(parts.init, devices=devices)(batch)
   num_params = sum(x[0].size for x in jax.tree.leaves(state.online.params))
+  state = parallel.pmap(parts.shards.cut_state, devices=devices)(state)
   held = [state]  # Each step takes the memory of the state before.
 
   def run(num_steps):

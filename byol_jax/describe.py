@@ -6,7 +6,7 @@ import chex
 import jax
 import ml_collections
 
-from byol_jax import assembly, inputs, parallel
+from byol_jax import assembly, inputs, parallel, sharding
 from byol_jax.data import sources
 from byol_jax.networks import network
 
@@ -30,6 +30,13 @@ def describe(config: ml_collections.ConfigDict) -> str:
   batch_size = config.training.batch_size
   state = assembly.state_shapes(config, num_classes)
   params = state.online.params
+  hosts = sharding.present_hosts()
+  shards = assembly.make_sharding(config, num_classes, hosts)
+  kept = f"{_mb(_bytes(state))} of state"
+  if shards.num_parts > 1:
+    weights = _bytes((params, state.target.params))
+    part = _bytes(shards.state_shapes())
+    kept = f"{_mb(part)} of state, {_mb(weights)} of gathered weights"
   encoder = network.encoder_part(params)
   # Those of one part of the batch at a time.
   part = batch_size // parallel.num_devices() // config.training.micro_batches
@@ -51,7 +58,7 @@ def describe(config: ml_collections.ConfigDict) -> str:
     ("disk", f"{_mb(_bytes(state) * (plan.keep + 1))} of checkpoints"),
     (
       "memory a device",
-      f"{_mb(_bytes(state))} of state, {_mb(_bytes(params))} of gradients,"
+      f"{kept}, {_mb(_bytes(params))} of gradients,"
       f" {_mb(4 * views)} of views; activations come on top",
     ),
   )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from byol_jax import replicas
 from byol_jax.types import Batch, Metrics
 
 # Of int32, which counts them.
@@ -26,6 +27,7 @@ class Job(NamedTuple):
     aside: does what no step has to wait for; called after each record.
     cut: a state to what steps take, where devices keep but parts of it.
     whole: undoes that; both are called on every host.
+    copies: what steps take, by which devices should hold the same.
   """
 
   init: Callable[[], Any]
@@ -39,6 +41,7 @@ class Job(NamedTuple):
   aside: Callable[[], None] | None = None
   cut: Callable[[Any], Any] = lambda state: state
   whole: Callable[[Any], Any] = lambda state: state
+  copies: Callable[[Any], replicas.Copies] = replicas.Copies
 
 
 class Plan(NamedTuple):

@@ -161,7 +161,7 @@ def _end_step(
   if stop or step == plan.num_steps:
     checkpoint.wait(tools.manager)  # No host says that all is well before.
   if step % _COMPARE_EVERY == 0 and parallel.num_devices() > 1:
-    replicas.check(job.whole(state), step)
+    replicas.check(job.copies(state), step)
   if stop:
     raise stopping.StoppedError
   if values and job.aside:
@@ -223,10 +223,10 @@ def _scores(
 
 def _save(job: jobs.Job, manager: Any, stepped: _Stepped, pending) -> None:
   """Saves a state that is the same everywhere and finite."""
-  state, step = job.whole(stepped.state), stepped.step
+  state, step, _ = stepped
   if parallel.num_hosts() > 1:
-    replicas.check(state, step)
-  host_state = _finite(parallel.first(state), step)
+    replicas.check(job.copies(state), step)
+  host_state = _finite(parallel.first(job.whole(state)), step)
   checkpoint.save(manager, step, host_state, job.config_json, pending)
 
 

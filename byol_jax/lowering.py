@@ -1,6 +1,6 @@
 """The update step of a config for devices that are not here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import chex
@@ -87,21 +87,26 @@ def lower(
   with platforms.lowering_for(devices[0].platform):
     views = inputs.make_views(config)
     count = len(devices)
-    near = [x for x in devices if x.process_index == devices[0].process_index]
     parts = pretrain.make_parts(
       config,
       sizes.num_images,
       sizes.num_classes,
       views,
-      sharding.Hosts(len(near), count),
+      hosts(devices),
     )
-    state = _wide(assembly.state_shapes(config, sizes.num_classes), count)
+    state = assembly.state_shapes(config, sizes.num_classes)
     if parts.shards.num_parts > 1:
-      cut = parallel.pmap(parts.shards.cut_state, devices=devices)
-      state = jax.eval_shape(cut, state)
-    batch = _wide(batch_shapes(config, sizes, count), count)
+      state = parts.shards.state_shapes()
+    batch = batch_shapes(config, sizes, count)
     step = parallel.pmap(parts.step, donate=True, devices=devices)
-    return step.lower(state, batch)
+    return step.lower(*(_wide(x, count) for x in (state, batch)))
+
+
+def hosts(devices: Sequence[jax.Device]) -> sharding.Hosts:
+  """Those that some devices belong to, which may be described only."""
+  first = devices[0].process_index
+  near = sum(device.process_index == first for device in devices)
+  return sharding.Hosts(near, len(devices))
 
 
 def num_steps(config: ml_collections.ConfigDict, sizes: Sizes) -> int:

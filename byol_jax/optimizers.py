@@ -201,5 +201,5 @@ def _scaled(updates, params, trust_coefficient, total, limit=lambda x: x):
     ratio = trust_coefficient * size / jnp.where(usable, norm, 1.0)
     return update * jnp.where(usable, limit(ratio), 1.0)
 
-  # What is counted more than once is so in both squares, and cancels out.
+  # What is counted more than once is so in both sums, and cancels out.
   return jax.tree.map(scale, updates, *total(squares))

@@ -166,7 +166,7 @@ def _run(
 ) -> dict[str, Any]:
   num_images = sources.size(data.train)
   plan = assembly.plan(config, num_images)
-  hosts = sharding.Hosts(parallel.num_local_devices(), parallel.num_devices())
+  hosts = sharding.present_hosts()
   parts = make_parts(config, num_images, data.num_classes, data.views, hosts)
   first = compiler.hurried(parallel.pmap(parts.init))
   encode = features.make_encode(parts.net)
@@ -204,6 +204,7 @@ def _run(
     job = job._replace(
       whole=parallel.pmap(parts.shards.whole_state),
       cut=parallel.pmap(parts.shards.cut_state),
+      copies=parts.shards.copies,
     )
   state, first_step = loop.run(job, plan, workdir)
   results = None

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import chex
 import jax
@@ -18,27 +19,42 @@ class ReplicaError(RuntimeError):
   """Devices that should hold the same numbers do not."""
 
 
-def check(tree: chex.ArrayTree, step: int) -> None:
-  """Compares all devices' copies of a state, bit by bit.
+class Copies(NamedTuple):
+  """Arrays on the devices, by who should hold the same numbers.
 
-  One pass over the memory and one number from each device. Every host must call
-  it.
+  Attributes:
+    of_all: all devices.
+    of_place: devices in the same place of their hosts; of one host alone there
+      is no second copy.
+  """
+
+  of_all: chex.ArrayTree
+  of_place: chex.ArrayTree = ()
+
+
+def check(copies: Copies, step: int) -> None:
+  """Compares what devices should hold alike, bit by bit.
+
+  One pass over the memory and two numbers from each device. Every host must
+  call it.
 
   Args:
-    tree: replicated arrays.
+    copies: of a state.
     step: for the message.
 
   Raises:
-    ReplicaError: some differ from those of device 0; names their hosts.
+    ReplicaError: some differ from those of host 0; names their hosts.
   """
-  hashes = parallel.gather(_hashes()(tree))
-  wrong = np.flatnonzero(hashes != hashes[0])
+  of_all, of_place = parallel.gather(_hashes()(copies)).T
+  by_host = of_place.reshape(-1, parallel.num_local_devices())
+  differ = (of_all != of_all[0]) | (by_host != by_host[0]).reshape(-1)
+  wrong = np.flatnonzero(differ)
   if wrong.size:
     hosts = sorted({parallel.host_of(int(place)) for place in wrong})
     raise ReplicaError(
       f"At step {step} the parameters of host {_text(hosts)} (device"
-      f" {_text(wrong.tolist())}) are not those of host 0 (device 0), though"
-      " all have done the same: a fault of the machine or of its network; begin"
+      f" {_text(wrong.tolist())}) are not those of host 0, though all have"
+      " done the same: a fault of the machine or of its network; begin"
       " again from the last checkpoint, without that machine."
     )
 
@@ -62,8 +78,10 @@ def fingerprint(tree: chex.ArrayTree) -> chex.Array:
 
 @functools.cache
 def _hashes() -> Callable:
-  """Each device's fingerprint, [local_devices, 1]."""
-  return parallel.pmap(lambda tree: fingerprint(tree)[None])
+  """Each device's fingerprint of each tree, [local_devices, 1, trees]."""
+  return parallel.pmap(
+    lambda trees: jnp.stack([*map(fingerprint, trees)])[None]
+  )
 
 
 def _bits(x: chex.Array) -> chex.Array:

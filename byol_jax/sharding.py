@@ -2,8 +2,8 @@
 
 As in ZeRO (arXiv 1910.02054): momentum, target average and the weights
 themselves are updated in parts, and a step gathers whole weights first. Every
-host has all parts, so that nothing but gradients and statistics goes between
-hosts.
+host, by which a process is meant, has all parts, so that nothing but gradients,
+statistics and a few sums goes between hosts.
 """
 
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import chex
 import jax
 
+from byol_jax import parallel, replicas
 from byol_jax.parallel import AXIS
 
 # Fewer rows than fill a tile of a TPU are not worth a gathering.
@@ -34,12 +35,14 @@ class Sharding(NamedTuple):
 
   Its methods are functions of one device, to be run under `parallel`. A weight
   is cut along all axes but its last, as rows; one whose rows cannot be dealt
-  out evenly, and what has few, stays whole on all devices.
+  out evenly, and what has few, stays whole on all devices. With a number of
+  devices that is no power of two that is most of a ResNet.
 
   Attributes:
     hosts: those of a host share; where it is one alone, nothing is cut.
     like: shapes of a whole `byol.State`.
-    dtypes: what training's forward pass rounds each of `like.online.params` to.
+    dtypes: what each of `like.online.params` may be rounded to in training
+      (`network.weight_dtypes`).
   """
 
   hosts: Hosts = Hosts()
@@ -72,6 +75,19 @@ class Sharding(NamedTuple):
     online, target, opt_state = self.cut(_shared(state))
     return _with(state, online, target, opt_state)
 
+  def state_shapes(self) -> Any:
+    """Of this device's part of a `byol.State`."""
+    if self.num_parts == 1:
+      return self.like
+
+    def part(x):
+      if not self._is_cut(x):
+        return x
+      rows = x.size // x.shape[-1] // self.num_parts
+      return jax.ShapeDtypeStruct((rows, x.shape[-1]), x.dtype)
+
+    return _with(self.like, *jax.tree.map(part, _shared(self.like)))
+
   def whole_state(self, state: Any) -> Any:
     """The whole `byol.State` of which this device has a part."""
     if self.num_parts == 1:
@@ -80,10 +96,7 @@ class Sharding(NamedTuple):
     return _with(state, *joined)
 
   def with_weights(self, state: Any) -> Any:
-    """A `byol.State` with whole weights, as good as training needs them.
-
-    What the forward pass rounds anyway is rounded before it is gathered.
-    """
+    """A `byol.State` with whole weights, rounded as training may."""
     if self.num_parts == 1:
       return state
 
@@ -104,13 +117,30 @@ class Sharding(NamedTuple):
     return _with(state, online, target, state.opt_state)
 
   def total(self, sums: chex.ArrayTree) -> chex.ArrayTree:
-    """Adds what the devices have found of their parts.
+    """Adds what the devices have found of their parts, up to a factor.
 
-    What all have whole is counted `num_parts` times.
+    Over all hosts, as often as they have the parts, so that every device has
+    the same bits; what devices have whole is counted by all of them.
+    """
+    return sums if self.num_parts == 1 else jax.lax.psum(sums, AXIS)
+
+  def copies(self, state: Any) -> replicas.Copies:
+    """A `byol.State` of which each device has a part, by who has the same.
+
+    What is not in one of the two is () there.
     """
     if self.num_parts == 1:
-      return sums
-    return jax.lax.psum(sums, AXIS, axis_index_groups=self._groups())
+      return replicas.Copies(state)
+    shared = _shared(state)
+
+    def chosen(wanted):
+      return jax.tree.map(
+        lambda x, like: x if self._is_cut(like) == wanted else (),
+        shared,
+        _shared(self.like),
+      )
+
+    return replicas.Copies(_with(state, *chosen(False)), chosen(True))
 
   def _is_cut(self, whole) -> bool:
     if whole.ndim < 2:
@@ -134,6 +164,11 @@ class Sharding(NamedTuple):
 
 # Every device keeps everything.
 NONE = Sharding()
+
+
+def present_hosts() -> Hosts:
+  """Those that are here."""
+  return Hosts(parallel.num_local_devices(), parallel.num_devices())
 
 
 def _shared(state):

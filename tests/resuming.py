@@ -90,7 +90,7 @@ def compile_once(patch):
   make_parts = pretrain.make_parts
 
   def known(config, *args):
-    key = config.to_json()
+    key = config.to_json(), args[3:]  # And the hosts.
     parts[key] = parts.get(key) or make_parts(config, *args)
     return parts[key]
 

@@ -7,14 +7,12 @@ from byol_jax import parallel, platforms
 from byol_jax.networks import abreast, network, resnet
 from tests import tiny_network
 
-BOTTLENECKS = resnet.Architecture("narrow", (2,), (16,), True, 8)
+BOTTLENECKS = resnet.Architecture("narrow", (2, 1), (16, 32), True, 8)
 # With the map of the stem when two views of four pictures lie abreast.
 CHOICES = {
   "stem alone": ({"encoder": "one_conv", "stem": "cifar"}, "[4,32,32,32]"),
-  "standardised weights, two of 64 channels": (
-    {"weight_standardization": True, "width_multiplier": 8},
-    "[4,16,16,128]",
-  ),
+  "standardised weights": ({"weight_standardization": True}, "[4,16,16,16]"),
+  "two of 64 channels": ({"width_multiplier": 8}, "[4,16,16,128]"),
 }
 
 

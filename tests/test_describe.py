@@ -1,6 +1,8 @@
 import math
+import re
 
 import jax
+import pytest
 import tiny
 
 from byol_jax import assembly, describe
@@ -54,3 +56,21 @@ def test_memory_holds_the_views_of_one_part_at_a_time():
   # 84 pictures in 3 parts on 2 devices, two views of float32 each.
   megabytes = 2 * 14 * 64 * 64 * 3 * 4 / 1e6
   assert f"{megabytes:.1f} MB of views" in found["memory a device"]
+
+
+def test_devices_that_share_a_state_hold_less_of_it():
+  kept = [
+    re.match(r"([\d.]+) MB of state(?:, ([\d.]+) MB of gathered weights)?,", x)
+    for x in (
+      _facts(tiny.config(network__projector_hidden=(16384,), **choice))[
+        "memory a device"
+      ]
+      for choice in ({}, {"training__shard_state": True})
+    )
+  ]
+  whole, part = (float(x[1]) for x in kept)
+  # Norms and their averages are not shared.
+  assert 0.5 * whole < part < 0.65 * whole
+  # Of online and target network, beside which the state has the momentum.
+  assert kept[0][2] is None
+  assert float(kept[1][2]) == pytest.approx(2 / 3 * whole, rel=0.1)

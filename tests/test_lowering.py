@@ -33,14 +33,17 @@ def test_pictures_on_the_devices_need_their_size():
     lowering.batch_shapes(tiny.config(), sizes, 2)
 
 
-def test_the_step_is_lowered_for_all_devices_and_takes_over_the_state():
-  config = tiny.config(training__num_epochs=1.0)
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_step_is_lowered_for_all_devices_and_takes_over_the_state(shared):
+  config = tiny.config(training__num_epochs=1.0, training__shard_state=shared)
   sizes = lowering.Sizes(num_images=500, num_classes=5, stored_px=32)
   lowered = lowering.lower(config, sizes, tuple(jax.devices()))
   state, batch = lowered.args_info[0]
   # Most arrays of the state get their memory from the ones before.
   donated = lowered.as_text().count("tf.aliasing_output")
   assert donated > len(jax.tree.leaves(state)) / 2
+  weight = state.target.params["projector/linear"]["w"]
+  assert weight.shape == ((2, 8, 16) if shared else (2, 16, 16))
   assert batch["pool_images"].shape == (2, 500, 32, 32, 3)
   assert batch["index"].shape == (2, tiny.BATCH_SIZE // 2)
 

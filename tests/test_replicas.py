@@ -53,7 +53,7 @@ def test_fingerprint_sees_every_bit(name):
 
 def test_check_accepts_equal_replicas_whatever_they_hold():
   tree = {**TREE, "bad": np.array([np.nan, np.inf], np.float32)}
-  replicas.check(parallel.replicate(tree), step=3)
+  replicas.check(replicas.Copies(parallel.replicate(tree)), step=3)
 
 
 def test_check_names_step_host_and_device():
@@ -61,4 +61,17 @@ def test_check_names_step_host_and_device():
   counts = parallel.shard({"x": np.array([7, 8], np.int32)})["x"]
   message = r"^At step 3 the parameters of host 0 \(device 1\) are not those of"
   with pytest.raises(replicas.ReplicaError, match=message):
-    replicas.check(differ(counts), step=3)
+    replicas.check(replicas.Copies(differ(counts)), step=3)
+
+
+def test_parts_are_compared_by_their_place_of_a_host(monkeypatch):
+  common = parallel.replicate(TREE)
+  parts = parallel.pmap(lambda x: {**TREE, "count": x})(
+    parallel.shard({"x": np.array([7, 8], np.int32)})["x"]
+  )
+  replicas.check(replicas.Copies(common, parts), step=3)
+  # As if each device were on a host of its own.
+  monkeypatch.setattr(jax, "local_device_count", lambda: 1)
+  message = r"^At step 3 the parameters of host 1 \(device 1\) are not those of"
+  with pytest.raises(replicas.ReplicaError, match=message):
+    replicas.check(replicas.Copies(common, parts), step=3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tiny
 
-from byol_jax import byol, loss, optimizers, parallel, sharding
+from byol_jax import byol, loss, optimizers, parallel, replicas, sharding
 from byol_jax.networks import network, specs
 from byol_jax.types import Variables
 
@@ -39,7 +39,9 @@ def _state():
       is_leaf=_is_shape,
     )
 
-  stats = {"encoder/norm/average": {"average": np.ones((1, 32, 1, 4))}}
+  stats = {
+    "encoder/norm/average": {"average": np.ones((1, 32, 1, 4), np.float32)}
+  }
   return byol.State(
     step=np.int32(7),
     online=Variables(drawn(), stats),
@@ -69,6 +71,9 @@ def test_each_device_keeps_its_rows():
   np.testing.assert_array_equal(
     whole.reshape(16, 6), state.online.params["projector/linear"]["w"]
   )
+  found = jax.tree.map(lambda x: (x.shape[1:], x.dtype), cut)
+  shapes = _shards(state).state_shapes()
+  assert found == jax.tree.map(lambda x: (x.shape, x.dtype), shapes)
   np.testing.assert_array_equal(cut.queue[1], state.queue)
   np.testing.assert_array_equal(
     cut.target.stats["encoder/norm/average"]["average"][0],
@@ -105,26 +110,54 @@ def test_weights_are_rounded_to_what_training_takes():
   assert _shapes(given.opt_state[0]) == PARTS
 
 
+def test_a_part_is_held_against_the_same_one_of_other_hosts(monkeypatch):
+  state = _state()
+  shards = _shards(state)
+  cut = parallel.pmap(shards.cut_state)(parallel.replicate(state))
+  copies = shards.copies(cut)
+  assert copies.of_all.online.params["encoder/conv"]["w"] == ()
+  assert copies.of_all.online.params["encoder/odd"]["w"].shape[0] == 2
+  assert jax.tree.leaves(copies.of_place)[0].shape == (2, 36, 5)
+  replicas.check(copies, step=3)
+  # The parts differ, as they must not on hosts of one device.
+  monkeypatch.setattr(jax, "local_device_count", lambda: 1)
+  with pytest.raises(replicas.ReplicaError, match="of host 1"):
+    replicas.check(copies, step=3)
+
+
 def test_one_device_has_it_all():
   state = _state()
   shards = _shards(state, (1, 2))
   for function in (shards.cut_state, shards.whole_state, shards.with_weights):
     jax.tree.map(np.testing.assert_array_equal, function(state), state)
   assert shards.total(state) is state
+  assert shards.copies(state) == (state, ())
 
 
 @pytest.mark.parametrize("standardised", [False, True])
-def test_only_convolutions_that_are_not_standardised_are_rounded(standardised):
-  params = {
-    "res_net8/initial_conv": {"w": np.zeros((3, 3, 3, 16), np.float32)},
-    "res_net8/norm": {"scale": np.zeros((1, 1, 1, 16), np.float32)},
-    "projector/linear": {"w": np.zeros((64, 16), np.float32)},
-  }
-  spec = specs.Spec(num_classes=0, **tiny.config().network)
+def test_training_rounds_what_may_be_rounded(standardised):
+  spec = specs.Spec(num_classes=3, **tiny.config().network)
   spec = spec._replace(weight_standardization=standardised)
-  found = network.weight_dtypes(params, spec, "bfloat16")
-  first = "float32" if standardised else "bfloat16"
-  assert jax.tree.leaves(found) == ["float32", first, "float32"]
+  net = network.make_network(spec, parallel.AXIS, "bfloat16")
+  images = jax.random.uniform(jax.random.key(0), (4, 8, 8, 3))
+  params, stats = jax.jit(parallel.one_device(net.init))(
+    jax.random.key(1), images
+  )
+  dtypes = network.weight_dtypes(params, spec, "bfloat16")
+  assert dtypes["projector/linear"]["w"] == jnp.float32
+  rounded = jax.tree.map(lambda x, y: x.astype(y), params, dtypes)
+  differ = np.any(
+    rounded["one_conv/~/initial_conv"]["w"]
+    != params["one_conv/~/initial_conv"]["w"]
+  )
+  assert differ != standardised
+  step = jax.jit(
+    parallel.one_device(
+      lambda params: net.apply(Variables(params, stats), images, True)[0]
+    )
+  )
+  given = jax.tree.map(lambda x, y: x.astype(y.dtype), rounded, params)
+  jax.tree.map(np.testing.assert_array_equal, step(given), step(params))
 
 
 def _linear(key, images):

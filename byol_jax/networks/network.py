@@ -108,7 +108,10 @@ def encoder_part(tree: Mapping[str, Any]) -> dict[str, Any]:
 def weight_dtypes(
   params: Mapping[str, Any], spec: Spec, compute_dtype: str
 ) -> dict[str, Any]:
-  """What training's forward pass rounds each parameter to first of all.
+  """What each parameter may be rounded to before a training step.
+
+  Convolutions compute with rounded weights. Where they are normalised by
+  `moments` they round them with the norm's factor in them, and so twice.
 
   Args:
     params: Haiku's two-level dict of arrays or shapes.
