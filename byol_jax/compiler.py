@@ -1,6 +1,6 @@
 """What XLA is told: by every command before it starts, and of what runs once.
 
-Importing the package changes nothing: only commands call this.
+Importing the package changes nothing: only commands call `prepare`.
 """
 
 import contextlib
