@@ -134,10 +134,11 @@ def test_run_says_which_settings_changed(tmp_path, capsys):
 
 
 def test_a_finished_run_is_not_another_ones_result(tmp_path):
-  before = {"seed": 0, "log_every": 5}
+  before = {"seed": 0, "log_every": 5, "training": {"shard_state": False}}
   job = _job([])._replace(config_json=json.dumps(before))
   loop.run(job, PLAN, str(tmp_path))
-  harmless = job._replace(config_json=json.dumps({**before, "log_every": 6}))
+  after = {**before, "log_every": 6, "training": {"shard_state": True}}
+  harmless = job._replace(config_json=json.dumps(after))
   assert loop.run(harmless, PLAN, str(tmp_path))[1] == 7
   other = job._replace(config_json=json.dumps({**before, "seed": 1}))
   with pytest.raises(ValueError, match=r"is finished; .* \(seed 0 -> 1\)"):
