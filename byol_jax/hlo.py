@@ -22,6 +22,8 @@ _COLLECTIVE = re.compile(
   r" = (.*?) ((?:ragged-)?all-to-all|all-reduce|all-gather|reduce-scatter|"
   r"collective-permute|collective-broadcast)(?:-done)?\("
 )
+# What goes on beside other work stands in each piece of it, by one number.
+_CHAIN = re.compile(r'\bchain_id="(\d+)"')
 _ARRAY = re.compile(r"\b(pred|[a-z]+(\d+)\w*)\[([\d,]*)\]")
 
 
@@ -66,17 +68,26 @@ def read(text: str) -> Work:
   runs = _runs(bodies)
   cycles, once = 0, 0
   traffic = collections.defaultdict(lambda: Traffic(0, 0))
+  chains = set()
   for name, lines in bodies.items():
     for line in lines:
       estimate = sum(map(int, _CYCLES.findall(line)))
       cycles += runs[name] * estimate
       once += min(runs[name], 1) * estimate
       match = _COLLECTIVE.search(line)
-      if match:
+      if match and _is_new(line, chains):
         count, size = traffic[match[2]]
         count, size = count + runs[name], size + runs[name] * _size(match[1])
         traffic[match[2]] = Traffic(count, size)
   return Work(cycles, once, dict(traffic))
+
+
+def _is_new(line: str, chains: set[str]) -> bool:
+  """Whether a line is of no chain among those seen, which gets its own."""
+  match = _CHAIN.search(line)
+  is_new = match is None or match[1] not in chains
+  chains.update(match.groups() if match else ())
+  return is_new
 
 
 def _computations(text: str) -> dict[str, list[str]]:

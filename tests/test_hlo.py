@@ -53,6 +53,14 @@ def test_collectives_are_counted_with_the_bytes_of_their_results():
   }
 
 
+def test_an_exchange_beside_other_work_counts_once():
+  line = "  %{} = f32[4]{{0}} all-gather(%x), channel_id=1, attributes={{{}}}\n"
+  chained = [line.format(f"a.{n}", 'chain_id="3"') for n in range(3)]
+  apart = [line.format(f"b.{n}", "") for n in range(2)]
+  work = hlo.read("\n".join(["ENTRY %main () -> f32[] {", *chained, *apart]))
+  assert work.collectives == {"all-gather": hlo.Traffic(3, 3 * 4 * 4)}
+
+
 @pytest.mark.parametrize(
   ("old", "new"),
   [("direction=LT", "direction=GT"), ("constant(5)", "add(%a, %b)")],
