@@ -106,7 +106,7 @@ def cache_folder() -> str:
 
 
 def hurried(function: Callable) -> Callable:
-  """Compiles what runs but once fast, where it is for a CPU.
+  """Compiles what runs but once fast, where it is for one host's CPU.
 
   Args:
     function: from `jax.jit` or `parallel.pmap`, for arguments of one shape.
@@ -114,7 +114,8 @@ def hurried(function: Callable) -> Callable:
   Returns:
     The same function, elsewhere as it is.
   """
-  if platforms.name() != "cpu":
+  # Of many hosts, what `pmap` compiles takes the arrays of all.
+  if platforms.name() != "cpu" or jax.process_count() > 1:
     return function
   compiled = []
 

@@ -11,7 +11,10 @@ BOTTLENECKS = resnet.Architecture("narrow", (2, 1), (16, 32), True, 8)
 # With the map of the stem when two views of four pictures lie abreast.
 CHOICES = {
   "stem alone": ({"encoder": "one_conv", "stem": "cifar"}, "[4,32,32,32]"),
-  "standardised weights": ({"weight_standardization": True}, "[4,16,16,16]"),
+  "standardised weights": (
+    {"encoder": "one_conv", "stem": "cifar", "weight_standardization": True},
+    "[4,32,32,32]",
+  ),
   "two of 64 channels": ({"width_multiplier": 8}, "[4,16,16,128]"),
 }
 

@@ -159,6 +159,9 @@ def test_what_runs_once_is_compiled_once_and_not_optimised(monkeypatch):
   function = parallel.pmap(lambda x: 2.0 * x)
   with platforms.lowering_for("tpu"):
     assert compiler.hurried(function) is function
+  with monkeypatch.context() as patch:
+    patch.setattr(jax, "process_count", lambda: 2)
+    assert compiler.hurried(function) is function
   given, calls = np.ones((2, 3), np.float32), []
   compile_it = jax.stages.Lowered.compile
 
