@@ -33,13 +33,13 @@ class Hosts(NamedTuple):
 class Sharding(NamedTuple):
   """Who shares a state, and what a whole one looks like.
 
-  Its methods are functions of one device, to be run under `parallel`. A weight
-  is cut along all axes but its last, as rows; one whose rows cannot be dealt
+  Its methods are functions of one device, to be run under `parallel`, but for
+  `state_shapes` and `copies`, which compute nothing. A weight is cut along all axes but its last, as rows; one whose rows cannot be dealt
   out evenly, and what has few, stays whole on all devices. With a number of
   devices that is no power of two that is most of a ResNet.
 
   Attributes:
-    hosts: those of a host share; where it is one alone, nothing is cut.
+    hosts: whose devices share; nothing is cut where each has but one.
     like: shapes of a whole `byol.State`.
     dtypes: what each of `like.online.params` may be rounded to in training
       (`network.weight_dtypes`).
