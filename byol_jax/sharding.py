@@ -34,9 +34,10 @@ class Sharding(NamedTuple):
   """Who shares a state, and what a whole one looks like.
 
   Its methods are functions of one device, to be run under `parallel`, but for
-  `state_shapes` and `copies`, which compute nothing. A weight is cut along all axes but its last, as rows; one whose rows cannot be dealt
-  out evenly, and what has few, stays whole on all devices. With a number of
-  devices that is no power of two that is most of a ResNet.
+  `state_shapes` and `copies`, which compute nothing. A weight is cut along all
+  axes but its last, as rows; one whose rows cannot be dealt out evenly, and
+  what has few, stays whole on all devices. With a number of devices that is no
+  power of two that is most of a ResNet.
 
   Attributes:
     hosts: whose devices share; nothing is cut where each has but one.
