@@ -3,7 +3,10 @@
 The environment is set here because JAX reads it once, when first imported.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
 
 _DEVICE_COUNT = "--xla_force_host_platform_device_count"
 
@@ -20,5 +23,10 @@ def _with_two_devices(flags: str) -> str:
 os.environ["XLA_FLAGS"] = _with_two_devices(os.environ.get("XLA_FLAGS", ""))
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
-# Nothing of a test goes into the user's cache of compiled programs.
-os.environ["JAX_COMPILATION_CACHE_DIR"] = ""
+# Nothing of a test goes into the user's cache of compiled programs. What one
+# has compiled the others take, also those in other processes.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+  _compiled = tempfile.mkdtemp(prefix="byol_jax_tests_")
+  atexit.register(shutil.rmtree, _compiled, ignore_errors=True)
+  os.environ["JAX_COMPILATION_CACHE_DIR"] = _compiled
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"

@@ -84,6 +84,8 @@ def start(workdir, views):
   with socket.socket() as one:
     one.bind(("127.0.0.1", 0))
     port = one.getsockname()[1]
+  # Where `interrupt` forgets it.
+  os.environ["JAX_COMPILATION_CACHE_DIR"] = str(workdir.parent / "compiled")
   return [
     tiny.start(
       workdir,

@@ -29,7 +29,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(made):
-  """Holds the workdirs, and beside them what they compiled."""
+  """Holds the workdirs."""
   return made[0]
 
 

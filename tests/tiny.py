@@ -90,8 +90,8 @@ def config(**changes):
 def start(workdir, *flags, num_devices=1, quickly=False, dies_in="", **changes):
   """Starts the command line on the tiny config.
 
-  What was compiled is kept beside the workdir, so that only the first of
-  several runs waits for it.
+  Of several runs only the first waits for its compilation, where there is a
+  folder for what was compiled, as conftest makes one.
 
   Args:
     workdir: of the run.
@@ -108,7 +108,6 @@ def start(workdir, *flags, num_devices=1, quickly=False, dies_in="", **changes):
   environment = {
     **os.environ,
     "JAX_PLATFORMS": "cpu",
-    "JAX_COMPILATION_CACHE_DIR": str(pathlib.Path(workdir).parent / "compiled"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "XLA_FLAGS": f"--xla_force_host_platform_device_count={num_devices}{quick}",
   }
