@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from byol_jax import platforms
 from byol_jax.augment import photometry, policies
 
 OPERATIONS = ("brightness", "contrast", "saturation", "hue")
@@ -196,6 +197,21 @@ def test_blur_is_a_zero_padded_convolution(radius, sigma):
     expected = _expected_blur(image, sigma, radius)
     assert np.abs(expected - image).max() > 0.1
     np.testing.assert_allclose(actual, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("platform", ["cpu", "gpu"])
+def test_blur_of_a_long_side_is_the_same_in_bands(platform):
+  images = _pictures(1, 101, 6)
+  draw = _draw(blur=True, sigma=5.0)
+  with platforms.lowering_for(platform):
+    apply = jax.jit(lambda images: photometry.apply(images, draw, 11, 0.5))
+    (actual,) = apply(images)
+    num_products = str(jax.make_jaxpr(apply)(images)).count("dot_general")
+  expected = _expected_blur(images[0], 5.0, 11)
+  assert np.abs(expected - images[0]).max() > 0.1
+  np.testing.assert_allclose(actual, expected, atol=1e-6)
+  # Down in three bands or in one, and across, of each colour.
+  assert num_products == {"cpu": 12, "gpu": 6}[platform]
 
 
 def test_blur_without_reach_does_nothing():
