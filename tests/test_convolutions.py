@@ -58,6 +58,24 @@ def test_conv_the_other_way_round_is_the_same(px, kernel, stride):
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("kernel", [2, 3, 4, 5, 7])
+@pytest.mark.parametrize("px", [(6, 6), (8, 12), (16, 6)])
+def test_a_strided_gradient_on_a_cpu_takes_no_products_of_zeros(px, kernel):
+  x = jax.random.normal(jax.random.key(0), (2, *px, 4))
+  weight = jax.random.normal(jax.random.key(1), (kernel, kernel, 4, 5))
+
+  def conv(x, weight):
+    return layers.conv(x, weight, 2)
+
+  def gradient(x, weight):
+    return jax.grad(lambda x: jnp.sum(conv(x, weight)))(x)
+
+  assert "lhs_dilation=(2, 2)" not in primitives(gradient, x, weight)
+  for ours, theirs in zip(*both_ways(conv, x, weight), strict=True):
+    assert np.std(theirs) > 0.1
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=3e-5)
+
+
 @pytest.mark.parametrize("kernel", [3, 5, 7])
 @pytest.mark.parametrize(
   ("px", "channels"), [((8, 8), 3), ((12, 6), 3), ((8, 8), 6)]
