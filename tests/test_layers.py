@@ -92,7 +92,7 @@ LAYERS = {
   "types": 0,  # Below everything that names a Batch.
 }
 
-WITHOUT_TENSORFLOW = (
+WITHOUT_SLOW_PACKAGES = (
   "main",
   "pretrain",
   "evaluate",
@@ -216,9 +216,10 @@ def test_configs_import_only_ml_collections(path):
   assert _imports(path.read_text(encoding="utf-8")) == {"ml_collections"}
 
 
-def test_tensorflow_is_not_imported_before_it_is_needed():
-  modules = ", ".join(f"byol_jax.{name}" for name in WITHOUT_TENSORFLOW)
-  program = f"import sys, {modules}; print('tensorflow' in sys.modules)"
+@pytest.mark.parametrize("package", ["tensorflow", "matplotlib"])
+def test_a_slow_package_is_not_imported_before_it_is_needed(package):
+  modules = ", ".join(f"byol_jax.{name}" for name in WITHOUT_SLOW_PACKAGES)
+  program = f"import sys, {modules}; print({package!r} in sys.modules)"
   done = subprocess.run(
     [sys.executable, "-c", program],
     cwd=ROOT,

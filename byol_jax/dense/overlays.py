@@ -7,10 +7,8 @@ import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
 from etils import epath
-from matplotlib import figure, patches
 
 from byol_jax import intact
 
@@ -47,6 +45,9 @@ def write(
     legend: names and colours, below; () for none.
     path: of the PNG file; its folder is made.
   """
+  # Only here: every start of every program would wait for it.
+  from matplotlib import figure, patches
+
   height, width = panels[0].image.shape[:2]
   rows = _PANEL_INCHES * height / width + 0.4 + 0.3 * bool(legend)
   made = figure.Figure((_PANEL_INCHES * len(panels), rows), dpi=_DPI)
@@ -86,6 +87,8 @@ def palette(num_classes: int) -> np.ndarray:
 
   They differ, also among 256, though of so many neighbours look alike.
   """
+  import matplotlib  # As in `write`.
+
   named = matplotlib.colormaps["tab20"].colors
   first = [*named[0::2], *named[1::2]]  # Strong ones first.
   rest = max(num_classes - len(first), 0)

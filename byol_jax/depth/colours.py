@@ -1,7 +1,6 @@
 """Depth maps as colours."""
 
 import chex
-import matplotlib
 import numpy as np
 
 # Near is light, far is dark.
@@ -23,6 +22,9 @@ def painted(
   Returns:
     Two pictures [height, width, 3], float in [0, 1].
   """
+  # Only here: every start of every program would wait for it.
+  import matplotlib
+
   chex.assert_equal_shape((truth, prediction))
   known = truth > 0
   some = truth[known] if known.any() else np.ones(1)
