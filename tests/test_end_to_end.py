@@ -155,7 +155,6 @@ def test_two_devices_end_the_same_after_a_kill(folder):
     "augment__set": "crop_only",
     "evaluation__knn_images": 0,
     "num_devices": 2,
-    "quickly": True,
   }
   expected, killed = folder / "two", folder / "two_killed"
   assert tiny.run(expected, **settings)[0] == 0

@@ -24,7 +24,8 @@ ORDERS = tuple(
   itertools.permutations(("brightness", "contrast", "saturation", "hue"))
 )
 _LUMA = (0.2989, 0.5870, 0.1140)
-# Pixels of an axis that a CPU blurs at a time.
+# Pixels of an axis that a CPU blurs at a time: a fifth of 224, the fastest of
+# seven widths there, though 16 to 56 differ little.
 _CPU_BAND_PX = 45
 
 
@@ -216,7 +217,8 @@ def _bands(size: int, radius: int) -> Iterator[tuple[slice, slice]]:
   """Parts of an axis, and for each what the blur of its pixels reaches.
 
   A TPU and a GPU take all of an axis at once: most of the matrix is zeros, but
-  its product is a small part of the step. On a CPU it is half of the views.
+  its product is a small part of the step. On a CPU it would be half of the
+  time that the views take.
   """
   band = _CPU_BAND_PX if platforms.name() == "cpu" else size
   for start in range(0, size, band):

@@ -1,6 +1,6 @@
 """Convolutions and max-pool as a CPU computes them faster.
 
-XLA's own take ten to two hundred times what they need (`benchmarks/cliffs.py`).
+XLA's own take up to two hundred times what they need (docs/performance.md).
 """
 
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ def _windows(
 
 @jax.custom_vjp
 def _conv_of_squares(x, weight):
-  """With stride 2, of a picture of even size.
+  """With stride 2, of a picture of even size; a kernel of at least 2.
 
   XLA takes the gradient of x by a convolution of dy with zeros between its
   pixels, three quarters of whose products are of zeros.
@@ -75,7 +75,7 @@ def _conv_of_squares_backward(kept, gradient):
   (of_weight,) = jax.vjp(lambda weight: windows.conv(x, weight, 2), weight)[1](
     gradient
   )
-  # Every other pixel of x has met every other tap.
+  # A pixel of x has met every other tap along either axis.
   at = [
     [
       _of_pixels(gradient, weight, x.shape[1:3], (row, column))
@@ -96,13 +96,13 @@ def _of_pixels(gradient, weight, size, corner):
   taps, around = [], []
   for length, place in zip(size, corner, strict=True):
     before, _ = windows.padding(length, kernel, 2)
-    first = (place + before) % 2
-    met = range(first, kernel, 2)
-    # The last of these taps is of the nearest window, and each before it of the
-    # window one further on.
-    nearest = (place + before - met[-1]) // 2
-    taps.append(slice(first, None, 2))
-    around.append((-nearest, nearest + len(met) - 1))
+    first_tap = (place + before) % 2
+    met = range(first_tap, kernel, 2)
+    # The last of these taps is of the first window that covers the pixel, and
+    # each before it of the next window.
+    first_window = (place + before - met[-1]) // 2
+    taps.append(slice(first_tap, None, 2))
+    around.append((-first_window, first_window + len(met) - 1))
   weight = jnp.flip(weight[taps[0], taps[1]], (0, 1)).swapaxes(2, 3)
   return jax.lax.conv_general_dilated(
     gradient, weight, (1, 1), around, dimension_numbers=windows.LAYOUT
