@@ -58,8 +58,9 @@ def test_conv_the_other_way_round_is_the_same(px, kernel, stride):
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("kernel", [2, 3, 4, 5, 7])
-@pytest.mark.parametrize("px", [(6, 6), (8, 12), (16, 6)])
+@pytest.mark.parametrize(
+  ("px", "kernel"), [((6, 8), 2), ((8, 12), 3), ((16, 6), 4), ((8, 6), 7)]
+)
 def test_a_strided_gradient_on_a_cpu_takes_no_products_of_zeros(px, kernel):
   x = jax.random.normal(jax.random.key(0), (2, *px, 4))
   weight = jax.random.normal(jax.random.key(1), (kernel, kernel, 4, 5))
